@@ -1,0 +1,70 @@
+"""Fetch the JARs of Spark's connectors and of the broker, and check each against the committed list."""
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit
+
+LIST = "infra/jars.sha256"
+MIRROR_VARIABLE = "MOMO_MAVEN_URL"
+
+
+class JarsError(Exception):
+    """The JARs could not be fetched, or are not the ones the list names."""
+
+
+def fetch_jars(root: Path, java_home: Path) -> None:
+    """Resolve `infra/ivy.xml` into `.local/jars/{spark,broker}` by one call of the Ivy that pyspark carries."""
+    ivy = next(root.glob(".venv/lib/python*/site-packages/pyspark/jars/ivy-*.jar"))
+    command = [
+        str(java_home / "bin" / "java"), f"-Dcache.dir={root / '.local' / 'ivy'}", *_proxy_flags(),
+        "-cp", str(ivy), "org.apache.ivy.Main", "-settings", str(_settings(root)),
+        "-ivy", str(root / "infra" / "ivy.xml"), "-types", "jar", "bundle", "-warn", "-sync",
+        "-retrieve", f"{root}/.local/jars/[conf]/[artifact]-[revision](-[classifier]).[ext]",
+    ]  # fmt: skip
+    run = subprocess.run(command, capture_output=True, text=True)
+    if run.returncode != 0:
+        log = root / ".local" / "ivy.log"
+        log.write_text(run.stdout + run.stderr)
+        raise JarsError(
+            f"The JARs could not be fetched from {os.environ.get(MIRROR_VARIABLE, 'Maven Central')} (see {log}). "
+            f"Behind a proxy set HTTPS_PROXY; with a company mirror set {MIRROR_VARIABLE} to its address."
+        )
+    check_jars(root)
+
+
+def check_jars(root: Path) -> None:
+    """Compare every JAR with its sha256 in `infra/jars.sha256`; raise `JarsError` naming those that differ."""
+    wanted = dict(reversed(line.split()) for line in (root / LIST).read_text().splitlines())
+    jars = root / ".local" / "jars"
+    found = {f"{jar.parent.name}/{jar.name}": _sha256(jar) for jar in jars.glob("*/*.jar")}
+    wrong = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+    if wrong:
+        raise JarsError(
+            f"These JARs are missing, changed or not in {LIST}: {', '.join(wrong)}. "
+            "Delete .local/jars and .local/ivy and run `make setup` again; if it persists, do not use them."
+        )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _settings(root: Path) -> Path:
+    """The Ivy settings, pointed at the mirror when one is set."""
+    plain = root / "infra" / "ivysettings.xml"
+    mirror = os.environ.get(MIRROR_VARIABLE)
+    if not mirror:
+        return plain
+    mirrored = root / ".local" / "ivysettings.xml"
+    mirrored.write_text(plain.read_text().replace("<ibiblio ", f'<ibiblio root="{mirror}" '))
+    return mirrored
+
+
+def _proxy_flags() -> list[str]:
+    """Java does not read HTTPS_PROXY; these flags say the same."""
+    proxy = urlsplit(os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy") or "")
+    if not proxy.hostname:
+        return []
+    return [f"-Dhttps.proxyHost={proxy.hostname}", f"-Dhttps.proxyPort={proxy.port or 80}"]
