@@ -1,0 +1,1 @@
+"""The contracts: `transaction_event.json` is what the topic carries, `tables` what the lake holds."""
