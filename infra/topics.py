@@ -1,0 +1,123 @@
+"""The topic and what Kafka says of it, through its administration interface; works with any cluster."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
+from kafka.errors import InvalidReplicationFactorError, KafkaError, TopicAlreadyExistsError
+
+from jobs.errors import DependencyMissing, SettingsError
+from jobs.settings import Settings
+
+ANSWER_MILLISECONDS = 8_000
+DAY_MILLISECONDS = 86_400_000
+TIMESTAMP_TYPE = "message.timestamp.type"
+
+
+def create_topic(settings: Settings) -> bool:
+    """Make the topic as the settings say; false when it was there already.
+
+    Raises `SettingsError` when the topic that is there has fewer partitions or takes its record times from producers,
+    or when the cluster has too few brokers for the replication; `DependencyMissing` when no broker answers.
+    """
+    with _admin(settings) as admin:
+        is_new = _describe(admin, settings.kafka.topic) is None and _create(admin, settings)
+        if not is_new:
+            _require_fit(admin, settings)
+    return is_new
+
+
+def end_offsets(settings: Settings) -> dict[int, tuple[int, int]]:
+    """First and next offset of each partition of the topic; their difference counts the records that are kept.
+
+    Raises `DependencyMissing` when no broker answers within ten seconds or the topic is not there.
+    """
+    with _admin(settings) as admin:
+        described = _describe(admin, settings.kafka.topic)
+        if described is None:
+            raise missing_topic(settings)
+        partitions = sorted(TopicPartition(settings.kafka.topic, p["partition_index"]) for p in described["partitions"])
+        first = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
+        following = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
+    return {p.partition: (first[p].offset, following[p].offset) for p in partitions}
+
+
+def missing_topic(settings: Settings) -> DependencyMissing:
+    """The error for a topic that nobody has made."""
+    kafka = settings.kafka
+    return DependencyMissing(f"Kafka at {kafka.bootstrap} has no topic '{kafka.topic}': create it with `momo topics`.")
+
+
+def cluster_id(settings: Settings) -> str | None:
+    """The identifier of the cluster that answers at the address of the settings; null when none answers soon."""
+    try:
+        with _admin(settings, milliseconds=1_000) as admin:
+            return str(admin.describe_cluster()["cluster_id"])
+    except DependencyMissing:
+        return None
+
+
+@contextlib.contextmanager
+def _admin(settings: Settings, milliseconds: int = ANSWER_MILLISECONDS) -> Iterator[Any]:
+    """An administration client whose failures are sentences."""
+    servers = settings.kafka.bootstrap.split(",")
+    limits = {"bootstrap_timeout_ms": milliseconds, "request_timeout_ms": milliseconds}
+    try:
+        with KafkaAdminClient(bootstrap_servers=servers, **limits) as admin:
+            yield admin
+    except KafkaError as problem:
+        raise DependencyMissing(
+            f"No Kafka broker answers at {settings.kafka.bootstrap} ({type(problem).__name__}): "
+            "start one with `momo broker start`, or set kafka.bootstrap to yours."
+        ) from None
+
+
+def _describe(admin: Any, topic: str) -> dict[str, Any] | None:
+    """Kafka's description of the topic, null when it does not exist."""
+    (described,) = admin.describe_topics([topic])
+    return described if described["error_code"] == 0 else None
+
+
+def _create(admin: Any, settings: Settings) -> bool:
+    topic = settings.topic
+    new = {
+        "num_partitions": topic.partitions,
+        "replication_factor": topic.replication,
+        "configs": {
+            TIMESTAMP_TYPE: "LogAppendTime",
+            "retention.ms": str(topic.retention_days * DAY_MILLISECONDS),
+            "min.insync.replicas": str(topic.min_insync_replicas),
+            "max.message.bytes": str(topic.max_message_bytes),
+        },
+    }
+    try:
+        admin.create_topics({settings.kafka.topic: new}, wait_for_metadata=True)
+    except TopicAlreadyExistsError:
+        return False
+    except InvalidReplicationFactorError:
+        raise SettingsError(
+            f"topic.replication is {topic.replication}, but Kafka at {settings.kafka.bootstrap} has fewer brokers: "
+            "set it to at most their number."
+        ) from None
+    return True
+
+
+def _require_fit(admin: Any, settings: Settings) -> None:
+    """An existing topic is never changed here: more partitions would break the order of each payer's events."""
+    name, wanted = settings.kafka.topic, settings.topic.partitions
+    described = _describe(admin, name)
+    found = len(described["partitions"]) if described else 0
+    if found < wanted:
+        raise SettingsError(
+            f"The topic '{name}' has {found} partitions, topic.partitions is {wanted}: lower the setting, "
+            "or add partitions yourself (from then on a payer's events are in order only anew)."
+        )
+    resource = ConfigResource(ConfigResourceType.TOPIC, name)
+    configs = admin.describe_configs([resource], config_filter="all")["topic"][name]
+    if configs[TIMESTAMP_TYPE]["value"] != "LogAppendTime":
+        raise SettingsError(
+            f"The topic '{name}' keeps the producers' record times ({TIMESTAMP_TYPE}=CreateTime), arrival times are "
+            f"needed: set {TIMESTAMP_TYPE}=LogAppendTime on it, or set kafka.topic to another name."
+        )
