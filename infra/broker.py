@@ -28,6 +28,7 @@ __all__ = ["BrokerStatus", "broker_status", "create_topic", "end_offsets", "star
 START_SECONDS = 90
 # A clean stop takes about a second; a hung JVM is killed after this.
 STOP_SECONDS = 30
+RELEASE_SECONDS = 3
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def start_broker(settings: Settings) -> int:
         pid = _running_pid(folder)
         data = data_folder(folder)
         if pid is None:
-            _require_free_ports(host, port)
+            _require_free_port(host, port)
+            _require_free_port(host, port + 1)
             pid = launch(folder, settings.broker.heap, write_properties(folder, data, host, port))
             (folder / "broker.pid").write_text(str(pid))
         _require_address(folder, f"{host}:{port}")
@@ -155,25 +157,33 @@ def _command_line(pid: int) -> str:
     return subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True).stdout
 
 
-def _require_free_ports(host: str, port: int) -> None:
-    for wanted in (port, port + 1):
-        with socket.socket() as probe:
-            # As the broker does, so that connections of the last one that are still closing do not count.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, wanted))
-            except OSError as problem:
-                raise SettingsError(
-                    f"Port {wanted} of {host} cannot be taken ({problem.strerror}): stop the program that holds it, "
-                    "or set kafka.bootstrap to another port (the next one up must be free as well)."
-                ) from None
+def _require_free_port(host: str, port: int) -> None:
+    # A broker that was killed a moment ago may still be letting go of its ports.
+    if not _wait_for(lambda: _is_free(host, port), RELEASE_SECONDS):
+        raise SettingsError(
+            f"Port {port} of {host} is held by another program: stop it, or set kafka.bootstrap to another port "
+            "(the next one up must be free as well)."
+        )
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        # As the broker does, so that connections of the last one that are still closing do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
 
 
 def _end_process(pid: int, folder: Path) -> None:
+    """Ended means that the port is free: a dying JVM loses its command line first and its sockets last."""
+    host, _, port = _address_in_use(folder).rpartition(":")
     for end in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, end)
-        if _wait_for(lambda: _running_pid(folder) is None, STOP_SECONDS):
+        if _wait_for(lambda: _running_pid(folder) is None and _is_free(host, int(port)), STOP_SECONDS):
             return
 
 
