@@ -1,0 +1,45 @@
+"""What silver adds to a transaction from reference tables: country and operator of each phone number."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from jobs.settings import ROOT
+
+REFERENCE = ROOT / "conf" / "reference"
+
+
+def read_prefixes(folder: Path = REFERENCE) -> tuple[dict[str, str], dict[str, str]]:
+    """Country by calling code, and operator by number prefix (both digits without a plus)."""
+    with (folder / "countries.csv").open(newline="") as countries, (folder / "operators.csv").open(newline="") as operators:
+        return (
+            {row["calling_code"]: row["country"] for row in csv.DictReader(countries)},
+            {row["prefix"]: row["operator"] for row in csv.DictReader(operators)},
+        )
+
+
+def with_countries_and_operators(
+    transactions: DataFrame, countries: Mapping[str, str], operators: Mapping[str, str]
+) -> DataFrame:
+    """Add `debit_` and `credit_` `country` and `operator`, by longest prefix.
+
+    `unknown` for a number whose prefix nobody knows, `none` for a party that is not a phone. Some hundred prefixes
+    are cheaper as a map in the plan than as a broadcast join, which costs a job in every batch.
+    """
+    return transactions.withColumns(
+        {
+            f"{side}_{what}": _by_prefix(F.col(f"{side}_msisdn"), table)
+            for side in ("debit", "credit")
+            for what, table in (("country", countries), ("operator", operators))
+        }
+    )
+
+
+def _by_prefix(msisdn: Column, table: Mapping[str, str]) -> Column:
+    lengths = sorted({len(prefix) for prefix in table}, reverse=True)
+    pairs = F.create_map(*(F.lit(text) for item in table.items() for text in item))
+    found = [F.try_element_at(pairs, F.substring(msisdn, 1, length)) for length in lengths]
+    return F.when(msisdn.isNull(), "none").otherwise(F.coalesce(*found, F.lit("unknown")))

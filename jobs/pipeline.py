@@ -1,0 +1,111 @@
+"""The wiring: Kafka → bronze → silver and quarantine → gold, as three streaming queries.
+
+Each query turns a batch into rows of its table by a pure function, and writes it. A batch is repeated only by a
+restart, so the first batch after each start is written with a look at what is there, all others plainly.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.streaming import DataStreamWriter, StreamingQuery
+
+from jobs import bronze, enrichment, gold, rules, silver, sources
+from jobs.lake import Lake
+from jobs.settings import Settings
+from jobs.windows import GoldWriter
+from schemas.tables import BRONZE, QUARANTINE, SILVER, Table
+
+WriteBatch = Callable[[DataFrame, int], None]
+
+
+class Pipeline:
+    """The three queries of a lake. Tables exist and the lake is locked before it is made."""
+
+    def __init__(self, spark: SparkSession, lake: Lake, settings: Settings) -> None:
+        """Read what the queries need to know from before this start."""
+        self._spark, self._lake, self._settings = spark, lake, settings
+        self._countries, self._operators = enrichment.read_prefixes()
+        self._newest_event_time: datetime | None = lake.value(f"SELECT max(event_time) FROM {SILVER.name}")
+        self._gold = GoldWriter(lake, settings.stream.lateness)
+        # Tables that have had their first batch since this start.
+        self._written: set[str] = set()
+
+    def start(self) -> list[StreamingQuery]:
+        """Start all queries; they run until stopped."""
+        trigger = self._settings.stream.trigger
+        return [writer.trigger(processingTime=trigger).start() for writer in self._writers()]
+
+    def run_available(self) -> None:
+        """Carry what is in the topic now through all tables, then return."""
+        for writer in self._writers():
+            writer.trigger(availableNow=True).start().awaitTermination()
+
+    def _writers(self) -> list[DataStreamWriter]:
+        topic = sources.stream_topic(self._spark, self._settings.kafka)
+        events = self._lake.stream(self._spark, BRONZE)
+        transactions = self._lake.stream(self._spark, SILVER)
+        stream = self._settings.stream
+        return [
+            self._writer("bronze", topic, self._write_bronze),
+            self._writer("silver", silver.deduplicate(events, stream.dedup_horizon), self._write_silver),
+            self._writer("gold", gold.changed_windows(transactions, stream.lateness), self._write_gold),
+        ]
+
+    def _writer(self, name: str, rows: DataFrame, write: WriteBatch) -> DataStreamWriter:
+        return (
+            rows.writeStream.queryName(name)
+            .outputMode("update" if name == "gold" else "append")
+            .option("checkpointLocation", self._lake.checkpoint_path(name))
+            .foreachBatch(write)
+        )
+
+    def _write_bronze(self, records: DataFrame, batch_id: int) -> None:
+        arrived = _with_constant(records, "ingested_at", datetime.now(UTC))
+        stream = self._settings.stream
+        self._append(bronze.parse_events(arrived, self._settings.dummy, stream.future_tolerance), BRONZE)
+
+    def _write_silver(self, survivors: DataFrame, batch_id: int) -> None:
+        timed = _with_constant(survivors, "stream_time", self._newest_event_time)
+        events = enrichment.with_countries_and_operators(timed, self._countries, self._operators).persist()
+        try:
+            accepted = F.when(rules.accepted(), F.col("event_time"))
+            counted = events.agg(F.count("*"), F.count(accepted), F.max(F.unix_micros(accepted))).collect()[0]
+            rows, accepted_rows, newest_micros = counted
+            if accepted_rows:
+                self._append(silver.transactions(events), SILVER)
+            if rows > accepted_rows:
+                self._append(silver.quarantined(events), QUARANTINE)
+            self._written |= {SILVER.name, QUARANTINE.name}
+        finally:
+            events.unpersist()
+        self._newest_event_time = _newer(self._newest_event_time, newest_micros)
+
+    def _write_gold(self, changed: DataFrame, batch_id: int) -> None:
+        self._gold.write(changed)
+
+    def _append(self, rows: DataFrame, table: Table) -> None:
+        if table.name in self._written:
+            self._lake.append(rows, table)
+        else:
+            self._lake.append_missing(rows, table)
+            self._written.add(table.name)
+
+
+def _with_constant(rows: DataFrame, name: str, value: datetime | None) -> DataFrame:
+    """A column with one value in the whole batch.
+
+    Joined, not a literal: a value that changes from batch to batch and stands in the plan makes Spark compile new
+    code for every batch.
+    """
+    text = "NULL" if value is None else f"'{value.isoformat()}'"
+    one_row = rows.sparkSession.sql(f"SELECT CAST({text} AS TIMESTAMP) AS {name}")
+    return rows.crossJoin(F.broadcast(one_row))
+
+
+def _newer(time: datetime | None, micros: int | None) -> datetime | None:
+    if micros is None:
+        return time
+    other = datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)
+    return other if time is None or other > time else time

@@ -1,0 +1,64 @@
+"""Run a pipeline until somebody stops it, and end between two batches."""
+
+import signal
+import threading
+import time
+from typing import Any
+
+from py4j.java_gateway import JavaGateway
+from pyspark import SparkContext
+from pyspark.java_gateway import ensure_callback_server_started
+from pyspark.sql.streaming import StreamingQuery
+
+from jobs.pipeline import Pipeline
+
+# A batch of a live stream takes a second or two; one of a backlog is repeated after the next start.
+LONGEST_WAIT_SECONDS = 10
+
+
+class _JvmSignal:
+    """Java's signal handler. spark-submit is a JVM that has Python as its child, and a signal to it would end it."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+
+    def handle(self, _signal: Any) -> None:
+        """Called by the JVM, through the callback server that foreachBatch uses too."""
+        self._stop.set()
+
+    class Java:
+        """What py4j implements for the JVM."""
+
+        implements = ("sun.misc.SignalHandler",)
+
+
+def run_until_stopped(pipeline: Pipeline) -> None:
+    """Start the queries; return after SIGTERM or Ctrl-C, raise what ended a query otherwise."""
+    stop = threading.Event()
+    _stop_on_signals(stop)
+    queries = pipeline.start()
+    while not stop.wait(0.5):
+        for query in queries:
+            if not query.isActive:
+                _end(queries)
+                query.awaitTermination()
+    _end(queries)
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    context = SparkContext.getOrCreate()
+    gateway: JavaGateway = context._gateway  # type: ignore[assignment]
+    ensure_callback_server_started(gateway)
+    java_signal = gateway.jvm.sun.misc.Signal
+    for name in ("TERM", "INT"):
+        java_signal.handle(java_signal(name), _JvmSignal(stop))
+        signal.signal(getattr(signal, f"SIG{name}"), lambda *_: stop.set())
+
+
+def _end(queries: list[StreamingQuery]) -> None:
+    """Stop each query between two of its batches, where it has one soon."""
+    deadline = time.monotonic() + LONGEST_WAIT_SECONDS
+    for query in queries:
+        while query.isActive and query.status["isTriggerActive"] and time.monotonic() < deadline:
+            time.sleep(0.02)
+        query.stop()

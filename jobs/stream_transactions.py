@@ -1,0 +1,43 @@
+"""Stream mobile-money transactions from Kafka through bronze and silver to gold, until stopped."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+# `spark-submit jobs/…` puts this folder, not the project, on the path.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from jobs.command_line import add_settings_arguments, run, settings_from
+from jobs.lake import Lake
+from jobs.pipeline import Pipeline
+from jobs.session import build_session
+from jobs.shutdown import run_until_stopped
+
+logger = logging.getLogger("momo.stream")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the stream; 0 when it was stopped, or when `--available-now` has caught up."""
+    parser = argparse.ArgumentParser(prog="stream_transactions.py", description=__doc__)
+    parser.add_argument(
+        "--available-now", action="store_true", help="carry what is in the topic now through all tables, then end"
+    )
+    add_settings_arguments(parser, "kafka", "lake")
+    arguments = parser.parse_args(argv)
+    settings = settings_from(arguments)
+    lake = Lake(settings.lake_path)
+    with lake.locked("the stream"):
+        lake.create()
+        pipeline = Pipeline(build_session("momostream"), lake, settings)
+        logger.info("streaming %s at %s into %s", settings.kafka.topic, settings.kafka.bootstrap, lake.path)
+        if arguments.available_now:
+            pipeline.run_available()
+        else:
+            run_until_stopped(pipeline)
+    logger.info("stopped; the next start goes on from here")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,97 @@
+"""Write the gold windows that a batch changed: name the slots, recompute what late events correct, merge by key."""
+
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs import gold
+from jobs.gold import WINDOWED, Windowed
+from jobs.lake import Lake
+from jobs.settings import duration_seconds
+from schemas.tables import SILVER
+
+_TIME = pa.timestamp("us", tz="UTC")
+
+
+class GoldWriter:
+    """Merges the output of `gold.changed_windows` into the gold tables, batch by batch; safe to repeat."""
+
+    def __init__(self, lake: Lake, lateness: str) -> None:
+        """`lateness` is how far behind the newest event a window stays open."""
+        self._lake = lake
+        self._lateness = timedelta(seconds=duration_seconds(lateness))
+        self._closed_before: datetime | None = None
+        self._specs = [build() for build in WINDOWED]
+
+    def write(self, changed: DataFrame) -> None:
+        """One commit per gold table that changed, and one more in the first batch after an hour has closed."""
+        rows = changed.drop("counted_hour").toArrow()
+        if rows.num_rows == 0:
+            return
+        is_late = rows["is_late"]
+        notes, on_time = rows.filter(is_late), rows.filter(pc.invert(is_late))
+        corrected = self._recomputed(changed.sparkSession, notes) if notes.num_rows else None
+        closed_before = self._hour_closed_by(pc.max(rows["newest_time"]).as_py())
+        for spec in self._specs:
+            self._write_table(spec, on_time, notes, corrected, closed_before)
+        self._close_windows(closed_before)
+
+    def _write_table(
+        self, spec: Windowed, on_time: pa.Table, notes: pa.Table, corrected: pa.Table | None, closed_before: datetime
+    ) -> None:
+        noted = _of_table(notes, spec)["window_start"].combine_chunks()
+        fresh = _of_table(on_time, spec)
+        fresh = fresh.filter(pc.invert(pc.is_in(fresh["window_start"], noted)))
+        parts = [_named(spec, fresh, closed_before, is_correction=False)]
+        if corrected is not None:
+            parts.append(_named(spec, _of_table(corrected, spec), closed_before, is_correction=True))
+        windows = pa.concat_tables(parts)
+        if windows.num_rows:
+            self._lake.merge_windows(spec.table, windows)
+
+    def _recomputed(self, spark: SparkSession, notes: pa.Table) -> pa.Table:
+        """The noted windows, whole, from silver; `newest_arrival` is that of the late rows' window."""
+        noted = spark.createDataFrame(notes.select(["table_name", "window_start"])).distinct()
+        starts = notes["window_start"]
+        # The longest window is an hour: rows from the first noted start to an hour after the last one hold them all.
+        first, last = pc.min(starts).as_py(), pc.max(starts).as_py() + timedelta(hours=1)
+        in_range = (F.col("event_time") >= first) & (F.col("event_time") < last)
+        in_days = (F.col("event_date") >= first.date()) & (F.col("event_date") <= last.date())
+        silver = self._lake.read(spark, SILVER).filter(in_days & in_range)
+        recomputed = gold.whole_windows(silver).join(F.broadcast(noted), ["table_name", "window_start"], "left_semi")
+        return recomputed.toArrow()
+
+    def _hour_closed_by(self, newest_time: datetime) -> datetime:
+        return (newest_time - self._lateness).replace(minute=0, second=0, microsecond=0)
+
+    def _close_windows(self, closed_before: datetime) -> None:
+        if self._closed_before is None or closed_before > self._closed_before:
+            for spec in self._specs:
+                self._lake.close_windows(spec.table, closed_before)
+            self._closed_before = closed_before
+
+
+def _of_table(rows: pa.Table, spec: Windowed) -> pa.Table:
+    return rows.filter(pc.equal(rows["table_name"], spec.table.name))
+
+
+def _named(spec: Windowed, rows: pa.Table, closed_before: datetime, is_correction: bool) -> pa.Table:
+    """Rows of the aggregation as rows of the gold table, and `is_correction`."""
+    starts = rows["window_start"].cast(_TIME)
+    ends = pc.add(starts, pa.scalar(timedelta(minutes=spec.minutes), pa.duration("us")))
+    arrivals = rows["newest_arrival"].cast(_TIME)
+    columns = {
+        "window_start": starts,
+        "window_end": ends,
+        **{key: pc.list_element(rows["keys"], i) for i, key in enumerate(spec.keys)},
+        **{measure: rows[slot] for measure, slot in spec.measures.items()},
+        "is_final": pc.less_equal(ends, pa.scalar(closed_before, _TIME)),
+        "revision": pa.repeat(pa.scalar(int(is_correction), pa.int32()), rows.num_rows),
+        "corrected_at": arrivals if is_correction else pa.nulls(rows.num_rows, _TIME),
+        "window_date": starts.cast(pa.date32()),
+        "is_correction": pa.repeat(is_correction, rows.num_rows),
+    }
+    return pa.table({name: columns[name] for name in [*spec.table.column_names, "is_correction"]})

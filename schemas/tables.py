@@ -1,0 +1,247 @@
+"""The tables of the lake: grain, key, columns with their units. All times are UTC; money is decimal(22,4), its sums decimal(32,4).
+
+`TABLES` is the list that the lake creates, the checks walk and the docs print. A table's columns are the
+contract of the layer that writes it: each layer ends with a `select` of exactly these.
+"""
+
+from dataclasses import dataclass
+
+from pyspark.sql.types import (
+    ArrayType,
+    BinaryType,
+    BooleanType,
+    DataType,
+    DateType,
+    DecimalType,
+    IntegerType,
+    LongType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
+
+TEXT, LONG, INT, TIME, DAY, FLAG = StringType(), LongType(), IntegerType(), TimestampType(), DateType(), BooleanType()
+TEXTS = ArrayType(StringType())
+# GSMA amounts have at most 18 digits before and 4 after the point.
+MONEY = DecimalType(22, 4)
+# A sum has room for ten billion of the largest amounts: an overflow would stop the stream.
+MONEY_SUM = DecimalType(32, 4)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: name, type, what it means (unit included)."""
+
+    name: str
+    type: DataType
+    comment: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A Delta table: its grain, its key and its columns. `ordinal` columns keep min and max for data skipping."""
+
+    name: str
+    grain: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    partitioned_by: tuple[str, ...] = ()
+    ordinal: tuple[str, ...] = ()
+
+    @property
+    def schema(self) -> StructType:
+        """Spark schema; every column may be null, for what must not be is a rule's or a check's business."""
+        return StructType([StructField(c.name, c.type, True, {"comment": c.comment}) for c in self.columns])
+
+    @property
+    def column_names(self) -> list[str]:
+        """The columns in order."""
+        return [column.name for column in self.columns]
+
+
+def _columns(*columns: tuple[str, DataType, str]) -> tuple[Column, ...]:
+    return tuple(Column(*column) for column in columns)
+
+
+COORDINATES = _columns(
+    ("topic", TEXT, "Kafka topic"),
+    ("partition", INT, "Kafka partition"),
+    ("offset", LONG, "Kafka offset"),
+    ("kafka_timestamp", TIME, "when the broker appended the record (LogAppendTime)"),
+)
+
+TRANSACTION = _columns(
+    ("record_format", TEXT, "gsma or dummy; null when the payload is not one JSON object"),
+    ("transaction_reference", TEXT, "the provider's unique reference"),
+    ("status", TEXT, "pending, completed, failed or whatever the provider says, in lower case"),
+    ("transaction_type", TEXT, "GSMA type: deposit (cash-in), withdrawal (cash-out), transfer, merchantpay, …"),
+    ("sub_type", TEXT, "the provider's own sub-type"),
+    ("amount", MONEY, "in major units of `currency`; null when the text is not an amount"),
+    ("currency", TEXT, "ISO 4217 code"),
+    ("fee_amount", MONEY, "sum of the fees in `currency`; 0 when none is stated"),
+    ("debit_party", TEXT, "who pays, as key:value of the GSMA party"),
+    ("credit_party", TEXT, "who is paid, as key:value of the GSMA party"),
+    ("debit_msisdn", TEXT, "phone number of the payer, digits only; null when the payer is not a phone"),
+    ("credit_msisdn", TEXT, "phone number of the payee, digits only; null when the payee is not a phone"),
+    ("agent_id", TEXT, "the agent of a cash-in or cash-out; null for other types"),
+    ("channel", TEXT, "ussd, app, agent, api, pos; unknown when not stated"),
+    ("event_time", TIME, "modificationDate, else creationDate, else requestDate"),
+    ("event_time_source", TEXT, "which field event_time comes from"),
+    ("original_transaction_reference", TEXT, "of a reversal: what it reverses"),
+    ("assumed", TEXTS, "columns that the record lacks and the settings supply"),
+)
+
+BRONZE = Table(
+    name="bronze_transaction_events",
+    grain="one row per Kafka record, everything the broker acknowledged",
+    key=("topic", "partition", "offset"),
+    columns=(
+        *COORDINATES,
+        *TRANSACTION,
+        *_columns(
+            ("broken_rules", TEXTS, "rules the record breaks; empty = fit for silver"),
+            ("key", TEXT, "Kafka key as text; null when there is none or it is not UTF-8"),
+            ("payload", TEXT, "the record as it came; null when it is not UTF-8"),
+            ("payload_bytes", BinaryType(), "the record's bytes when they are not UTF-8"),
+            ("ingested_at", TIME, "when the stream wrote the row; goes forward only, for all partitions alike"),
+        ),
+    ),
+    ordinal=("partition", "offset", "kafka_timestamp"),
+)
+
+SILVER = Table(
+    name="silver_transactions",
+    grain="one row per (transaction_reference, status): each step of a transaction's life once",
+    key=("transaction_reference", "status"),
+    columns=(
+        *COORDINATES,
+        *TRANSACTION,
+        *_columns(
+            ("debit_country", TEXT, "ISO 3166 country of the payer's number; unknown, or none when not a phone"),
+            ("debit_operator", TEXT, "operator of the payer's number by prefix; unknown, or none when not a phone"),
+            ("credit_country", TEXT, "ISO 3166 country of the payee's number; unknown, or none when not a phone"),
+            ("credit_operator", TEXT, "operator of the payee's number by prefix; unknown, or none when not a phone"),
+            ("event_date", DAY, "day of event_time"),
+            ("stream_time", TIME, "newest event_time in silver before this row's batch; null in the first one"),
+        ),
+    ),
+    partitioned_by=("event_date",),
+    ordinal=("partition", "offset", "kafka_timestamp", "event_time"),
+)
+
+QUARANTINE = Table(
+    name="quarantine_events",
+    grain="one row per refused Kafka record; its payload is in bronze at the same offset",
+    key=("topic", "partition", "offset"),
+    columns=(
+        *COORDINATES,
+        *_columns(
+            ("transaction_reference", TEXT, "the provider's reference, where it could be read"),
+            ("broken_rules", TEXTS, "why it was refused"),
+            ("first_seen_at", TIME, "when it arrived (Kafka's append time)"),
+            ("tries", INT, "how often the rules have looked at it"),
+            ("state", TEXT, "open until a retry passes or a person closes it"),
+        ),
+    ),
+    ordinal=("partition", "offset"),
+)
+
+_WINDOW_STATE = _columns(
+    ("is_final", FLAG, "true once the stream's time has passed the window by the allowed lateness"),
+    ("revision", INT, "0 for a window as the stream closed it, +1 for each correction by late events"),
+    ("corrected_at", TIME, "arrival of the late event that last corrected a closed window; null for none"),
+    ("window_date", DAY, "day of window_start"),
+)
+
+PER_MINUTE = Table(
+    name="gold_transactions_per_minute",
+    grain="one row per minute of event time, type, currency and channel; every silver row counts in one",
+    key=("window_start", "transaction_type", "currency", "channel"),
+    columns=(
+        *_columns(
+            ("window_start", TIME, "start of the minute"),
+            ("window_end", TIME, "end of the minute, exclusive"),
+            ("transaction_type", TEXT, "GSMA type"),
+            ("currency", TEXT, "ISO 4217 code"),
+            ("channel", TEXT, "ussd, app, agent, api, pos, unknown"),
+            ("event_count", LONG, "silver rows of every status"),
+            ("transaction_count", LONG, "completed transactions"),
+            ("amount", MONEY_SUM, "sum of completed amounts, in `currency`"),
+            ("failed_count", LONG, "failed transactions"),
+            ("failed_amount", MONEY_SUM, "sum of failed amounts, in `currency`"),
+            ("fee_amount", MONEY_SUM, "sum of fees of completed transactions, in `currency`"),
+            ("distinct_payers", LONG, "different payers of completed transactions, by 64-bit hash"),
+            ("largest_amount", MONEY, "largest completed amount, in `currency`; null when none completed"),
+        ),
+        *_WINDOW_STATE,
+    ),
+    partitioned_by=("window_date",),
+    ordinal=("window_start",),
+)
+
+AGENT_5M = Table(
+    name="gold_agent_activity_5m",
+    grain="one row per 5 minutes of event time, agent and currency; completed cash-in and cash-out alone",
+    key=("window_start", "agent_id", "currency"),
+    columns=(
+        *_columns(
+            ("window_start", TIME, "start of the five minutes"),
+            ("window_end", TIME, "end of the five minutes, exclusive"),
+            ("agent_id", TEXT, "the agent's alias"),
+            ("currency", TEXT, "ISO 4217 code"),
+            ("cash_in_count", LONG, "completed deposits"),
+            ("cash_in_amount", MONEY_SUM, "their sum, in `currency`"),
+            ("cash_out_count", LONG, "completed withdrawals"),
+            ("cash_out_amount", MONEY_SUM, "their sum, in `currency`"),
+            ("net_float", MONEY_SUM, "change of the agent's e-money float: cash-out minus cash-in, in `currency`"),
+            ("distinct_customers", LONG, "different customers served, by 64-bit hash"),
+        ),
+        *_WINDOW_STATE,
+    ),
+    partitioned_by=("window_date",),
+    ordinal=("window_start",),
+)
+
+CORRIDOR_HOURLY = Table(
+    name="gold_corridor_hourly",
+    grain="one row per hour of event time, operator and country pair, and currency; completed transactions alone",
+    key=("window_start", "debit_country", "debit_operator", "credit_country", "credit_operator", "currency"),
+    columns=(
+        *_columns(
+            ("window_start", TIME, "start of the hour"),
+            ("window_end", TIME, "end of the hour, exclusive"),
+            ("debit_country", TEXT, "country of the payer; none when the payer is not a phone"),
+            ("debit_operator", TEXT, "operator of the payer; none when the payer is not a phone"),
+            ("credit_country", TEXT, "country of the payee; none when the payee is not a phone"),
+            ("credit_operator", TEXT, "operator of the payee; none when the payee is not a phone"),
+            ("currency", TEXT, "ISO 4217 code"),
+            ("transaction_count", LONG, "completed transactions"),
+            ("amount", MONEY_SUM, "sum of completed amounts, in `currency`"),
+            ("fee_amount", MONEY_SUM, "sum of their fees, in `currency`"),
+            ("largest_amount", MONEY, "largest completed amount, in `currency`"),
+        ),
+        *_WINDOW_STATE,
+    ),
+    partitioned_by=("window_date",),
+    ordinal=("window_start",),
+)
+
+CHECK_RESULTS = Table(
+    name="check_results",
+    grain="one row per run of the checks, table and expectation",
+    key=("run_id", "table_name", "expectation"),
+    columns=_columns(
+        ("run_id", TEXT, "one id per run"),
+        ("checked_at", TIME, "when the run started"),
+        ("table_name", TEXT, "the table that was checked"),
+        ("table_version", LONG, "its Delta version"),
+        ("expectation", TEXT, "what was expected, in words"),
+        ("severity", TEXT, "critical fails the run, warning and info do not"),
+        ("success", FLAG, "whether it held; null when it could not be evaluated"),
+        ("observed", TEXT, "counts alone, never values"),
+    ),
+)
+
+GOLD = (PER_MINUTE, AGENT_5M, CORRIDOR_HOURLY)
+TABLES = (BRONZE, SILVER, QUARANTINE, *GOLD, CHECK_RESULTS)
