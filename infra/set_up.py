@@ -33,7 +33,7 @@ def main(extent: str) -> int:
         _step(f"{extent} packages", lambda: _install(extent), f"requirements/{extent}.txt", "pyproject.toml")
         _step("Java", _choose_java, "requirements/java.txt")
         _step("JARs", lambda: fetch_jars(ROOT, _java_home()), "infra/ivy.xml", "infra/jars.sha256")
-        _step("Spark settings", _install_conf, *(f"conf/{name}" for name in CONF_FILES))
+        _step("Spark settings", _install_conf, "infra/set_up.py", *(f"conf/{name}" for name in CONF_FILES))
     except (SetUpError, JarsError) as problem:
         print(f"set-up: {problem}", file=sys.stderr)
         return 69
@@ -115,7 +115,8 @@ CONF_FILES = ("spark-defaults.conf", "spark-env.sh", "log4j2.properties")
 
 def _install_conf() -> None:
     """Copy `conf/` to where a bare `spark-submit` looks, with this folder's paths written out."""
-    target = next(VENV.glob("lib/python*/site-packages/pyspark")) / "conf"
+    spark_home = next(VENV.glob("lib/python*/site-packages/pyspark"))
+    target = spark_home / "conf"
     target.mkdir(exist_ok=True)
     for name in CONF_FILES:
         (target / name).write_text((ROOT / "conf" / name).read_text())
@@ -123,6 +124,8 @@ def _install_conf() -> None:
         defaults.write(f"\nspark.driver.extraClassPath {ROOT}/.local/jars/spark/*\n")
     with (target / "spark-env.sh").open("a") as environment:
         environment.write(f'\nexport JAVA_HOME="{_java_home()}"\nexport PYSPARK_PYTHON="{VENV}/bin/python"\n')
+    # pip's own script asks the first python3 on PATH, which is this one only after `activate`.
+    (VENV / "bin" / "find-spark-home").write_text(f'export SPARK_HOME="{spark_home}"\n')
 
 
 def _run(*command: str) -> int:

@@ -106,7 +106,7 @@ class Lake:
         gold = DeltaTable(self.table_path(table))
         state = {"is_final", "revision", "corrected_at", "window_date"}
         measures = [name for name in table.column_names if name not in state and name not in table.key]
-        differs = " OR ".join(f"source.{name} IS DISTINCT FROM target.{name}" for name in measures)
+        differs = " OR ".join(f"(source.{name} IS DISTINCT FROM target.{name})" for name in measures)
         values = {name: f"source.{name}" for name in table.column_names}
         corrected = {
             "revision": "CASE WHEN source.is_correction THEN target.revision + 1 ELSE target.revision END",
@@ -137,7 +137,8 @@ class Lake:
         builder = QueryBuilder()
         for folder in sorted(self.path.glob("*/_delta_log")):
             builder.register(folder.parent.name, DeltaTable(str(folder.parent)))
-        return pa.table(builder.execute(sql).read_all())
+        answer = pa.table(builder.execute(sql).read_all())
+        return answer.cast(pa.schema([field.with_type(_common_type(field.type)) for field in answer.schema]))
 
     def value(self, sql: str) -> Any:
         """The single value a SQL query gives."""
@@ -163,3 +164,14 @@ class Lake:
             lock.write(purpose)
             lock.flush()
             yield
+
+
+def _common_type(type_: pa.DataType) -> pa.DataType:
+    """delta-rs answers with view types, which pandas does not know."""
+    if pa.types.is_string_view(type_):
+        return pa.string()
+    if pa.types.is_binary_view(type_):
+        return pa.binary()
+    if pa.types.is_list(type_):
+        return pa.list_(_common_type(type_.value_type))
+    return type_

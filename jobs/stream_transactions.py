@@ -8,6 +8,7 @@ from pathlib import Path
 # `spark-submit jobs/…` puts this folder, not the project, on the path.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from infra.topics import end_offsets
 from jobs.command_line import add_settings_arguments, run, settings_from
 from jobs.lake import Lake
 from jobs.pipeline import Pipeline
@@ -26,6 +27,8 @@ def main(argv: list[str] | None = None) -> int:
     add_settings_arguments(parser, "kafka", "lake")
     arguments = parser.parse_args(argv)
     settings = settings_from(arguments)
+    # Spark would wait for minutes for a broker that is down, and end with a page of Java.
+    end_offsets(settings)
     lake = Lake(settings.lake_path)
     with lake.locked("the stream"):
         lake.create()
