@@ -1,0 +1,77 @@
+"""Records with good defaults: a test states only what matters to it."""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs import bronze, enrichment
+from jobs.settings import load_settings
+from schemas.tables import SILVER
+
+SETTINGS = load_settings(environment={})
+ARRIVAL = datetime(2026, 3, 27, 18, 0, 0, tzinfo=UTC)
+KAFKA_SCHEMA = "key binary, value binary, topic string, partition int, offset long, timestamp timestamp"
+COUNTRIES, OPERATORS = {"256": "UG", "254": "KE"}, {"25677": "MTN", "25675": "Airtel", "25472": "Safaricom"}
+
+
+def gsma(**changes: Any) -> dict[str, Any]:
+    """A completed UGX transfer between two phones; a change of None takes the field away."""
+    record = {
+        "transactionReference": "T-1",
+        "transactionStatus": "completed",
+        "type": "transfer",
+        "amount": "5000",
+        "currency": "UGX",
+        "debitParty": [{"key": "msisdn", "value": "256777123456"}],
+        "creditParty": [{"key": "msisdn", "value": "256751234567"}],
+        "fees": [{"feeType": "transfer", "feeAmount": "100", "feeCurrency": "UGX"}],
+        "creationDate": "2026-03-27T17:59:00Z",
+        "metadata": [{"key": "channel", "value": "ussd"}],
+    } | changes
+    return {name: value for name, value in record.items() if value is not None}
+
+
+def agent_cash(kind: str, agent: str, customer: str, **changes: Any) -> dict[str, Any]:
+    """A deposit (cash-in) or withdrawal (cash-out) of a customer at an agent."""
+    agent_party, customer_party = [{"key": "identityalias", "value": agent}], [{"key": "msisdn", "value": customer}]
+    debit, credit = (agent_party, customer_party) if kind == "deposit" else (customer_party, agent_party)
+    return gsma(type=kind, debitParty=debit, creditParty=credit, **changes)
+
+
+def dummy(**changes: Any) -> dict[str, Any]:
+    """The dummy record of the wire contract."""
+    return {
+        "transaction_id": "D-1",
+        "sender_phone_number": "256777123456",
+        "receiver_phone_number": "256751234567",
+        "transaction_amount": 100000,
+        "transaction_time": "2023-04-19 12:00:00",
+    } | changes
+
+
+def encoded(record: Any) -> bytes | None:
+    """A record as Kafka carries it; bytes and None as they are."""
+    return record if record is None or isinstance(record, bytes) else json.dumps(record).encode()
+
+
+def kafka_records(spark: SparkSession, records: Iterable[Any], first_offset: int = 0) -> DataFrame:
+    """Records as the Kafka source gives them, on one partition, all appended at ARRIVAL."""
+    rows = [(b"k", encoded(r), "momo.transactions", 0, first_offset + i, ARRIVAL) for i, r in enumerate(records)]
+    return spark.createDataFrame(rows, KAFKA_SCHEMA)
+
+
+def bronze_rows(spark: SparkSession, records: Iterable[Any], first_offset: int = 0) -> DataFrame:
+    """Records as rows of bronze."""
+    arrived = kafka_records(spark, records, first_offset).withColumn("ingested_at", F.col("timestamp"))
+    return bronze.parse_events(arrived, SETTINGS.dummy, SETTINGS.stream.future_tolerance)
+
+
+def silver_rows(spark: SparkSession, records: Iterable[Any], stream_time: datetime | None = None) -> DataFrame:
+    """Records as rows of silver whether they break a rule or not."""
+    timed = bronze_rows(spark, records).withColumn("stream_time", F.lit(stream_time).cast("timestamp"))
+    enriched = enrichment.with_countries_and_operators(timed, COUNTRIES, OPERATORS)
+    return enriched.withColumn("event_date", F.to_date("event_time")).select(SILVER.column_names)

@@ -1,0 +1,17 @@
+"""One Spark session for the whole run, and the pieces tests are written with."""
+
+from collections.abc import Iterator
+
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs.session import build_session
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """The session of `conf/spark-defaults.conf`, with one shuffle partition: a task costs more than a test's rows."""
+    session = build_session("tests")
+    session.conf.set("spark.sql.shuffle.partitions", "1")
+    yield session
+    session.stop()
