@@ -1,0 +1,231 @@
+"""The proof that nothing was lost, doubled or changed on the way from Kafka to gold.
+
+Computed by delta-rs, not by the engine that wrote the tables, and from rows alone: no counter of the stream is trusted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+from deltalake import write_deltalake
+
+from jobs.lake import Lake
+from schemas.tables import AGENT_5M, BRONZE, CORRIDOR_HOURLY, PER_MINUTE, QUARANTINE, SILVER
+
+CONFLICT_RULE = "conflicting_repeat"
+
+_CONTENT = ("transaction_type", "amount", "currency", "fee_amount", "debit_party", "credit_party", "event_time")
+
+
+def _same_record(a: str, b: str) -> str:
+    return " AND ".join(f'{a}."{name}" = {b}."{name}"' for name in ("topic", "partition", "offset"))
+
+
+def _same_content(a: str, b: str) -> str:
+    # In brackets, for the SQL parser binds IS DISTINCT FROM less tightly than AND.
+    return " AND ".join(f"({a}.{name} IS NOT DISTINCT FROM {b}.{name})" for name in _CONTENT)
+
+
+# Bronze rows that are in neither silver nor quarantine, beside the silver row of the same key where there is one.
+LEFT_OVER = f"""
+    SELECT b.topic, b."partition", b."offset", b.kafka_timestamp, b.transaction_reference,
+           k."offset" IS NOT NULL AS has_first, {_same_content("b", "k")} AS is_same
+    FROM {BRONZE.name} b
+    LEFT ANTI JOIN {SILVER.name} s ON {_same_record("b", "s")}
+    LEFT ANTI JOIN {QUARANTINE.name} q ON {_same_record("b", "q")}
+    LEFT JOIN {SILVER.name} k
+        ON cardinality(b.broken_rules) = 0 AND k.transaction_reference = b.transaction_reference AND k.status = b.status
+"""
+
+# Each counts rows of which there must be none.
+FAULTS = {
+    "records that are in bronze more than once": f"""
+        SELECT count(*) - count(DISTINCT (topic || ' ' || "partition" || ' ' || "offset")) FROM {BRONZE.name}""",
+    "silver rows whose key is there already": f"""
+        SELECT count(*) - count(DISTINCT (transaction_reference || ' ' || status)) FROM {SILVER.name}""",
+    "records that are in quarantine more than once": f"""
+        SELECT count(*) - count(DISTINCT (topic || ' ' || "partition" || ' ' || "offset")) FROM {QUARANTINE.name}""",
+    "records that are in silver and in quarantine": f"""
+        SELECT count(*) FROM {SILVER.name} s JOIN {QUARANTINE.name} q ON {_same_record("s", "q")}""",
+    "silver rows that bronze does not have": f"""
+        SELECT count(*) FROM {SILVER.name} s LEFT ANTI JOIN {BRONZE.name} b ON {_same_record("s", "b")}""",
+    "quarantine rows that bronze does not have": f"""
+        SELECT count(*) FROM {QUARANTINE.name} q LEFT ANTI JOIN {BRONZE.name} b ON {_same_record("q", "b")}""",
+    "silver rows that say something else than bronze": f"""
+        SELECT count(*) FROM {SILVER.name} s JOIN {BRONZE.name} b ON {_same_record("s", "b")}
+        WHERE NOT ({_same_content("s", "b")})""",
+}  # fmt: skip
+
+# What silver says and what gold must say too, by currency.
+_IS_AGENT = "agent_id IS NOT NULL AND status = 'completed'"
+MONEY = {
+    "amount": (_sum := "sum(amount) FILTER (WHERE status = 'completed')", PER_MINUTE, "sum(amount)"),
+    "failed_amount": ("sum(amount) FILTER (WHERE status = 'failed')", PER_MINUTE, "sum(failed_amount)"),
+    "fee_amount": ("sum(fee_amount) FILTER (WHERE status = 'completed')", PER_MINUTE, "sum(fee_amount)"),
+    "event_count": ("count(*)", PER_MINUTE, "sum(event_count)"),
+    "corridor_amount": (_sum, CORRIDOR_HOURLY, "sum(amount)"),
+    "agent_cash_in": (
+        f"sum(amount) FILTER (WHERE {_IS_AGENT} AND transaction_type = 'deposit')", AGENT_5M, "sum(cash_in_amount)",
+    ),
+    "agent_cash_out": (
+        f"sum(amount) FILTER (WHERE {_IS_AGENT} AND transaction_type = 'withdrawal')", AGENT_5M, "sum(cash_out_amount)",
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class MoneyLine:
+    """One measure in one currency, summed in silver and in gold."""
+
+    measure: str
+    currency: str
+    silver: Decimal
+    gold: Decimal
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """Rows per place, money per currency, and every difference as a sentence; `behind` are records not yet carried."""
+
+    kafka: int
+    bronze: int
+    silver: int
+    quarantine: int
+    repeats: int
+    conflicts: int
+    behind: int
+    money: tuple[MoneyLine, ...]
+    differences: tuple[str, ...]
+
+    @property
+    def is_clean(self) -> bool:
+        """Everything is carried and everything agrees."""
+        return not self.differences and not self.behind
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; money as text, for a JSON number would be read as a double."""
+        money = [{**asdict(line), "silver": str(line.silver), "gold": str(line.gold)} for line in self.money]
+        return {**asdict(self), "money": money, "differences": list(self.differences), "clean": self.is_clean}
+
+
+def reconcile(lake: Lake, topic: str, kafka_offsets: Mapping[int, tuple[int, int]]) -> Reconciliation:
+    """Compare the topic (first and next offset per partition) with the tables, and silver with gold."""
+    held = _bronze_offsets(lake, topic)
+    kafka = sum(end - min(begin, held.get(p, (begin,))[0]) for p, (begin, end) in kafka_offsets.items())
+    places = _places(lake)
+    differences = [
+        *_offset_differences(kafka_offsets, held),
+        *(f"{found} {fault}" for fault, sql in FAULTS.items() if (found := lake.value(sql))),
+    ]
+    if places["lost"]:
+        differences.append(f"{places['lost']} bronze rows are in neither silver nor quarantine, though later ones are")
+    money = _money(lake)
+    if not places["waiting"]:
+        differences += [
+            f"{line.measure} in {line.currency}: {line.silver} in silver, {line.gold} in gold"
+            for line in money
+            if line.silver != line.gold
+        ]
+    missing = sum(max(0, end - held.get(p, (begin, begin))[1]) for p, (begin, end) in kafka_offsets.items())
+    return Reconciliation(
+        kafka=kafka,
+        bronze=_count(lake, BRONZE.name),
+        silver=_count(lake, SILVER.name),
+        quarantine=_count(lake, QUARANTINE.name),
+        repeats=places["repeats"],
+        conflicts=places["conflicts"],
+        behind=missing + places["waiting"],
+        money=tuple(money),
+        differences=tuple(differences),
+    )
+
+
+def record_conflicts(lake: Lake) -> int:
+    """Put repeats that contradict the first of their key into quarantine; how many were found. Needs the lake's lock.
+
+    The stream lets the first in Kafka's order through and drops the others; this makes the contradiction visible.
+    """
+    rows = lake.query(f"SELECT * FROM ({LEFT_OVER}) WHERE has_first AND NOT is_same").drop_columns(["has_first", "is_same"])
+    if rows.num_rows:
+        added: dict[str, tuple[Any, pa.DataType]] = {
+            "broken_rules": ([CONFLICT_RULE], pa.list_(pa.string())),
+            "tries": (1, pa.int32()),
+            "state": ("open", pa.string()),
+        }
+        for name, (value, type_) in added.items():
+            rows = rows.append_column(name, pa.array([value] * rows.num_rows, type_))
+        rows = rows.append_column("first_seen_at", rows["kafka_timestamp"])
+        write_deltalake(lake.table_path(QUARANTINE), rows.select(QUARANTINE.column_names), mode="append")
+    return int(rows.num_rows)
+
+
+def quarantine_reasons(lake: Lake) -> dict[str, int]:
+    """Rows of quarantine by rule; a row that breaks two rules counts in both."""
+    rules = f"SELECT unnest(broken_rules) AS rule FROM {QUARANTINE.name}"
+    rows = lake.query(f"SELECT rule, count(*) AS n FROM ({rules}) GROUP BY rule ORDER BY n DESC, rule")
+    return dict(zip(rows["rule"].to_pylist(), rows["n"].to_pylist(), strict=True))
+
+
+def _count(lake: Lake, table: str) -> int:
+    return int(lake.value(f"SELECT count(*) FROM {table}"))
+
+
+def _bronze_offsets(lake: Lake, topic: str) -> dict[int, tuple[int, int, int]]:
+    """Partition → first offset, offset after the last, and number of different offsets in bronze."""
+    rows = lake.query(f"""
+        SELECT "partition", min("offset") AS first, max("offset") + 1 AS next, count(DISTINCT "offset") AS n
+        FROM {BRONZE.name} WHERE topic = '{topic}' GROUP BY "partition"
+    """)
+    return {row["partition"]: (row["first"], row["next"], row["n"]) for row in rows.to_pylist()}
+
+
+def _offset_differences(
+    kafka: Mapping[int, tuple[int, int]], bronze: Mapping[int, tuple[int, int, int]]
+) -> list[str]:
+    differences = []
+    for partition, (first, after, count) in sorted(bronze.items()):
+        begin, end = kafka.get(partition, (0, 0))
+        if count != after - first:
+            differences.append(f"partition {partition}: {after - first - count} offsets are missing between {first} and {after}")
+        if first > begin:
+            differences.append(f"partition {partition}: bronze begins at offset {first}, the topic at {begin}")
+        if after > end:
+            differences.append(f"partition {partition}: bronze reaches offset {after}, the topic only {end}: another topic?")
+    return differences
+
+
+def _places(lake: Lake) -> dict[str, int]:
+    """Left-over bronze rows: repeats, conflicts, waiting for the silver query, or lost."""
+    carried = f"""
+        SELECT topic, "partition", max("offset") AS last FROM (
+            SELECT topic, "partition", "offset" FROM {SILVER.name}
+            UNION ALL SELECT topic, "partition", "offset" FROM {QUARANTINE.name}
+        ) GROUP BY topic, "partition"
+    """
+    row = lake.query(f"""
+        SELECT count(*) FILTER (WHERE has_first AND is_same) AS repeats,
+               count(*) FILTER (WHERE has_first AND NOT is_same) AS conflicts,
+               count(*) FILTER (WHERE NOT has_first AND l."offset" > coalesce(c.last, -1)) AS waiting,
+               count(*) FILTER (WHERE NOT has_first AND l."offset" <= c.last) AS lost
+        FROM ({LEFT_OVER}) l LEFT JOIN ({carried}) c ON c.topic = l.topic AND c."partition" = l."partition"
+    """).to_pylist()[0]
+    return {name: int(value) for name, value in row.items()}
+
+
+def _money(lake: Lake) -> list[MoneyLine]:
+    lines = []
+    for measure, (in_silver, table, in_gold) in MONEY.items():
+        silver = _by_currency(lake, in_silver, SILVER.name)
+        gold = _by_currency(lake, in_gold, table.name)
+        for currency in sorted(silver.keys() | gold.keys()):
+            silver_sum, gold_sum = silver.get(currency, Decimal(0)), gold.get(currency, Decimal(0))
+            if silver_sum or gold_sum:
+                lines.append(MoneyLine(measure, currency, silver_sum, gold_sum))
+    return lines
+
+
+def _by_currency(lake: Lake, aggregate: str, table: str) -> dict[str, Decimal]:
+    rows = lake.query(f"SELECT currency, {aggregate} AS total FROM {table} GROUP BY currency").to_pylist()
+    return {row["currency"]: Decimal(row["total"] or 0) for row in rows}
