@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pyspark.errors import StreamingQueryException
+
 from jobs.errors import PlatformError, SettingsError
 from jobs.settings import Settings, load_settings
 
@@ -34,7 +36,7 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
     return load_settings(arguments.conf_file, **given)
 
 
-def run(main: Callable[[Sequence[str] | None], int]) -> int:
+def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | None = None) -> int:
     """Run a program's `main`: its exit code, or a sentence on stderr and the error's code."""
     logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
     # Both print the values of a failing expression, which may be a phone number.
@@ -43,10 +45,19 @@ def run(main: Callable[[Sequence[str] | None], int]) -> int:
     logging.getLogger("py4j").setLevel(logging.ERROR)
     logging.getLogger("kafka").setLevel(logging.ERROR)
     try:
-        return main(None)
+        return main(arguments)
     except PlatformError as problem:
         print(problem, file=sys.stderr)
         return problem.exit_code
+    except StreamingQueryException as problem:
+        print(_first_sentence(problem), file=sys.stderr)
+        return PlatformError.exit_code
     except SystemExit as leaving:
         # argparse leaves with 2 on a wrong argument; that is a wrong setting.
         return SettingsError.exit_code if leaving.code == 2 else int(leaving.code or 0)
+
+
+def _first_sentence(problem: StreamingQueryException) -> str:
+    """What ended the query, without the page of plans behind it; the log above has the rest."""
+    lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
+    return f"The stream stopped: {lines[0]} Start it again: it goes on where it was; the log above says more."

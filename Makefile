@@ -1,0 +1,35 @@
+# `make demo` and `make test` work from a fresh clone: each sets up first what is not there yet.
+PYTHON ?= python3
+SHELL := /bin/sh
+
+.PHONY: help setup demo test check lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: ## environment, JARs and settings for Spark, in this folder alone
+	@$(PYTHON) -m infra.set_up run
+
+demo: setup ## dummy transactions through a real broker and the real stream, then a summary
+	@.venv/bin/momo demo
+
+test: ## the whole suite, the tests on the real broker included
+	@$(PYTHON) -m infra.set_up dev
+	@.venv/bin/python -m pytest
+
+check: ## lint and types
+	@$(PYTHON) -m infra.set_up dev
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+
+UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+lock: ## renew requirements/*.txt from pyproject.toml
+	@$(UV_COMPILE) pyproject.toml -o requirements/run.txt
+	@$(UV_COMPILE) --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+	@$(UV_COMPILE) requirements/java.in -o requirements/java.txt
+	@$(UV_COMPILE) requirements/uv.in -o requirements/uv.txt
+
+clean: ## take away everything that set-up and demo made
+	@-.venv/bin/momo broker stop 2>/dev/null
+	@rm -rf .venv .local

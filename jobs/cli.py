@@ -1,0 +1,59 @@
+"""`momo`: all commands of the platform under one name. Each is a program of its own with its own `--help`."""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+from jobs.command_line import run
+from jobs.settings import ROOT
+
+# Command → where its `main(argv)` is, and what it does.
+COMMANDS = {
+    "demo": ("infra.demo", "everything once on dummy data: broker, producer, stream, checks, summary"),
+    "doctor": ("infra.doctor", "what is missing on this machine, and the settings in force"),
+    "broker": ("infra.broker_commands", "start | stop | status of the local Kafka broker"),
+    "topics": ("infra.broker_commands", "make the topic, and say what it holds"),
+    "produce": ("producers.produce_transactions", "replay a file into Kafka"),
+    "stream": ("jobs.stream_transactions", "Kafka → bronze → silver → gold, until stopped"),
+    "validate": ("jobs.validate_tables", "check the tables with Great Expectations"),
+    "reconcile": ("jobs.reconcile_tables", "prove rows and money: Kafka = bronze = silver + quarantine + repeats"),
+    "sql": ("jobs.query_tables", "ask the tables: momo sql \"SELECT …\""),
+}
+
+# These need Spark, so they run under spark-submit.
+SPARK_COMMANDS = ("stream", "validate")
+
+
+def main() -> int:
+    """Run one command; its exit code."""
+    name, *arguments = sys.argv[1:] or ["--help"]
+    if name in ("--help", "-h"):
+        print(_help())
+        return 0
+    if name not in COMMANDS:
+        print(f"momo: there is no command '{name}'; `momo --help` lists them.", file=sys.stderr)
+        return 64
+    if name in SPARK_COMMANDS and not {"--help", "-h"} & set(arguments):
+        return _submit(ROOT / (COMMANDS[name][0].replace(".", "/") + ".py"), arguments)
+    if name == "topics":
+        arguments = ["topics", *arguments]
+    module = importlib.import_module(COMMANDS[name][0])
+    return run(module.main, arguments)
+
+
+def _help() -> str:
+    lines = [f"  {name:<10} {text}" for name, (_, text) in COMMANDS.items()]
+    return "\n".join([f"{__doc__}\n", *lines, "\nmomo COMMAND --help tells more. Start with: momo doctor, momo demo"])
+
+
+def _submit(program: Path, arguments: list[str]) -> int:
+    """Become spark-submit, so that signals and the exit code are the program's own."""
+    # A foreign SPARK_HOME would start another Spark, without our JARs.
+    environment = {key: value for key, value in os.environ.items() if key != "SPARK_HOME"}
+    submit = Path(sys.prefix) / "bin" / "spark-submit"
+    os.execve(submit, [str(submit), str(program), *arguments], environment)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

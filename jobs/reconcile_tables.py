@@ -1,0 +1,72 @@
+"""Prove that nothing was lost, doubled or changed: Kafka = bronze = silver + quarantine + repeats, gold = silver."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+from rich.console import Console
+from rich.table import Table
+
+from infra.topics import end_offsets
+from jobs.command_line import add_settings_arguments, run, settings_from
+from jobs.errors import LakeLocked, PlatformError, SettingsError, TryAgain
+from jobs.lake import Lake
+from jobs.reconciliation import Reconciliation, reconcile, record_conflicts
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0 when everything agrees, 1 with the differences when not, 75 while a running stream is behind."""
+    parser = argparse.ArgumentParser(prog="momo reconcile", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON object; money as text")
+    add_settings_arguments(parser, "kafka", "lake")
+    arguments = parser.parse_args(argv)
+    settings = settings_from(arguments)
+    lake = Lake(settings.lake_path)
+    if not any(lake.path.glob("*/_delta_log")):
+        raise SettingsError(f"There are no tables in {lake.path}: run `momo stream` first, or name another --lake.")
+    offsets = end_offsets(settings)
+    is_streaming = not _recorded_conflicts(lake)
+    result = reconcile(lake, settings.kafka.topic, offsets)
+    if arguments.json:
+        print(json.dumps(result.as_dict()))
+    else:
+        print_reconciliation(result)
+    if result.is_clean:
+        return 0
+    if is_streaming and result.behind:
+        raise TryAgain(f"The stream is running and {result.behind:,} records behind: try again when it has caught up.")
+    if result.behind:
+        raise PlatformError(f"{result.behind:,} records are not carried through the tables yet: run `momo stream`.")
+    return PlatformError.exit_code
+
+
+def _recorded_conflicts(lake: Lake) -> bool:
+    """Conflicts go to quarantine when nobody else is writing; false when somebody is."""
+    with suppress(LakeLocked), lake.locked("momo reconcile"):
+        record_conflicts(lake)
+        return True
+    return False
+
+
+def print_reconciliation(result: Reconciliation) -> None:
+    """The proof as a person reads it."""
+    console = Console()
+    console.print(
+        f"{result.kafka:,} Kafka records = {result.bronze:,} bronze = {result.silver:,} silver + {result.quarantine:,} "
+        f"quarantine + {result.repeats:,} repeats" + (f" + {result.conflicts:,} conflicts" if result.conflicts else "")
+    )
+    table = Table("measure", "currency", "silver", "gold", "", box=None, pad_edge=False)
+    for line in result.money:
+        agrees = "=" if line.silver == line.gold else "≠"
+        table.add_row(line.measure, line.currency, f"{line.silver:,}", f"{line.gold:,}", agrees)
+    console.print(table)
+    for difference in result.differences:
+        console.print(f"[red]difference:[/] {difference}")
+    if result.is_clean:
+        console.print("[green]clean[/]: nothing lost, nothing doubled, money conserved to the last digit")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
