@@ -47,7 +47,7 @@ def simulate(plan: SimulationPlan) -> Iterator[Record]:
 
 
 def dummy_records(plan: SimulationPlan) -> Iterator[Record]:
-    """Dummy records by event time: Kampala wall clock, whole UGX; first, whatever the start, the wire contract's own."""
+    """Dummy records by event time, Kampala wall clock, whole UGX; always first the one of the wire contract."""
     return (record for _, record in _timed_dummies(plan))
 
 
