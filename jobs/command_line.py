@@ -43,12 +43,16 @@ def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | 
     for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.getLogger("py4j").setLevel(logging.ERROR)
-    logging.getLogger("kafka").setLevel(logging.ERROR)
+    # Every try to reach a broker that is not up yet is an error to kafka-python; what comes of it, we say.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     try:
         return main(arguments)
     except PlatformError as problem:
         print(problem, file=sys.stderr)
         return problem.exit_code
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
     except StreamingQueryException as problem:
         print(_first_sentence(problem), file=sys.stderr)
         return PlatformError.exit_code

@@ -157,7 +157,9 @@ def record_conflicts(lake: Lake) -> int:
         for name, (value, type_) in added.items():
             rows = rows.append_column(name, pa.array([value] * rows.num_rows, type_))
         rows = rows.append_column("first_seen_at", rows["kafka_timestamp"])
-        write_deltalake(lake.table_path(QUARANTINE), rows.select(QUARANTINE.column_names), mode="append")
+        # Named anew: the answer's columns carry the comments of the tables they come from.
+        quarantined = pa.table({name: rows[name] for name in QUARANTINE.column_names})
+        write_deltalake(lake.table_path(QUARANTINE), quarantined, mode="append")
     return int(rows.num_rows)
 
 
