@@ -53,15 +53,19 @@ def start_broker(settings: Settings) -> int:
     folder = settings.broker_path
     folder.mkdir(parents=True, exist_ok=True)
     with _exclusive(folder):
-        pid = _running_pid(folder)
         data = data_folder(folder)
-        if pid is None:
+        cluster = data.name.split("-", 2)[2]
+        pid = _running_pid(folder)
+        if pid is not None:
+            _require_address(folder, f"{host}:{port}")
+        # One that was killed a moment ago may look alive, and ends while we wait for its answer.
+        if pid is None or not _answers(settings, cluster):
             _require_free_port(host, port)
             _require_free_port(host, port + 1)
             pid = launch(folder, settings.broker.heap, write_properties(folder, data, host, port))
             (folder / "broker.pid").write_text(str(pid))
-        _require_address(folder, f"{host}:{port}")
-        _await_answer(settings, cluster=data.name.split("-", 2)[2])
+            if not _answers(settings, cluster):
+                raise DependencyMissing(f"The broker ended at its start: {folder / 'broker.log'} says why.")
     return pid
 
 
@@ -86,14 +90,15 @@ def broker_status(settings: Settings) -> BrokerStatus:
     return BrokerStatus(pid is not None, pid, address, kafka_version(), folder)
 
 
-def _await_answer(settings: Settings, cluster: str) -> None:
+def _answers(settings: Settings, cluster: str) -> bool:
+    """Wait until the broker answers; false when its process ends instead."""
     folder = settings.broker_path
-    answered = _wait_for(lambda: _running_pid(folder) is None or cluster_id(settings) == cluster, START_SECONDS)
-    if not answered or _running_pid(folder) is None:
-        found = "ended at once" if answered else "does not answer"
+    if not _wait_for(lambda: _running_pid(folder) is None or cluster_id(settings) == cluster, START_SECONDS):
         raise DependencyMissing(
-            f"The broker {found} at {settings.kafka.bootstrap}: read {folder / 'broker.log'}, then `momo broker stop`."
+            f"The broker does not answer at {settings.kafka.bootstrap}: read {folder / 'broker.log'}, "
+            "then `momo broker stop`."
         )
+    return _running_pid(folder) is not None
 
 
 def _require_address(folder: Path, address: str) -> None:

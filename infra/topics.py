@@ -37,17 +37,23 @@ def end_offsets(settings: Settings) -> dict[int, tuple[int, int]]:
     with _admin(settings) as admin:
         described = _describe(admin, settings.kafka.topic)
         if described is None:
-            raise missing_topic(settings)
+            raise _missing_topic(settings)
         partitions = sorted(TopicPartition(settings.kafka.topic, p["partition_index"]) for p in described["partitions"])
         first = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
         following = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
     return {p.partition: (first[p].offset, following[p].offset) for p in partitions}
 
 
-def missing_topic(settings: Settings) -> DependencyMissing:
-    """The error for a topic that nobody has made."""
-    kafka = settings.kafka
-    return DependencyMissing(f"Kafka at {kafka.bootstrap} has no topic '{kafka.topic}': create it with `momo topics`.")
+def topic_id(settings: Settings) -> str:
+    """Kafka's own identifier of the topic: one made anew under the same name has another.
+
+    Raises `DependencyMissing` when no broker answers or the topic is not there.
+    """
+    with _admin(settings) as admin:
+        described = _describe(admin, settings.kafka.topic)
+    if described is None:
+        raise _missing_topic(settings)
+    return str(described["topic_id"])
 
 
 def cluster_id(settings: Settings) -> str | None:
@@ -72,6 +78,11 @@ def _admin(settings: Settings, milliseconds: int = ANSWER_MILLISECONDS) -> Itera
             f"No Kafka broker answers at {settings.kafka.bootstrap} ({type(problem).__name__}): "
             "start one with `momo broker start`, or set kafka.bootstrap to yours."
         ) from None
+
+
+def _missing_topic(settings: Settings) -> DependencyMissing:
+    kafka = settings.kafka
+    return DependencyMissing(f"Kafka at {kafka.bootstrap} has no topic '{kafka.topic}': create it with `momo topics`.")
 
 
 def _describe(admin: Any, topic: str) -> dict[str, Any] | None:

@@ -6,8 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.broker import create_topic, start_broker, stop_broker
 from jobs.settings import Settings, load_settings
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let kafka-python be imported: 3.0.12 reads its own files in a way that Python 3.11 calls deprecated."""
+    config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
 
 
 def free_port_pair() -> int:
@@ -23,9 +27,17 @@ def free_port_pair() -> int:
             return port
 
 
+@pytest.fixture
+def free_address() -> str:
+    """Where a broker can be started and none is."""
+    return f"127.0.0.1:{free_port_pair()}"
+
+
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings of a running broker. A test that stops or breaks a broker starts its own."""
+    from infra.broker import start_broker, stop_broker
+
     settings = load_settings(
         environment={},
         kafka__bootstrap=f"127.0.0.1:{free_port_pair()}",
@@ -40,6 +52,8 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 @pytest.fixture
 def topic(broker: Settings) -> Settings:
     """Settings of the running broker with a topic that holds nothing yet."""
+    from infra.broker import create_topic
+
     name = f"test.{uuid.uuid4().hex[:12]}"
     settings = broker.model_copy(update={"kafka": broker.kafka.model_copy(update={"topic": name})})
     create_topic(settings)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import free_port_pair
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
@@ -22,15 +21,14 @@ from jobs.settings import ROOT, Settings, load_settings
 pytestmark = pytest.mark.kafka
 
 
-def settings_for(folder: Path, bootstrap: str | None = None) -> Settings:
-    address = bootstrap or f"127.0.0.1:{free_port_pair()}"
+def settings_for(folder: Path, address: str) -> Settings:
     return load_settings(environment={}, kafka__bootstrap=address, broker__folder=str(folder), broker__heap="256m")
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[Settings]:
+def own(tmp_path: Path, free_address: str) -> Iterator[Settings]:
     """Settings of a broker that the test starts by itself."""
-    settings = settings_for(tmp_path / "broker")
+    settings = settings_for(tmp_path / "broker", free_address)
     yield settings
     stop_broker(settings)
 
@@ -92,7 +90,7 @@ def test_a_broker_killed_hard_starts_again_with_its_records(own: Settings) -> No
 
 def test_a_running_broker_is_not_taken_for_one_at_another_address(own: Settings) -> None:
     start_broker(own)
-    elsewhere = settings_for(own.broker_path)
+    elsewhere = settings_for(own.broker_path, "127.0.0.1:1024")
 
     with pytest.raises(SettingsError, match=f"runs already, at {own.kafka.bootstrap}"):
         start_broker(elsewhere)
@@ -127,6 +125,14 @@ def test_a_folder_whose_formatting_was_cut_off_is_formatted_again(own: Settings)
     (own.broker_path / "forming" / "bootstrap.checkpoint").write_text("half")
 
     assert start_broker(own) > 0
+
+
+def test_a_broker_that_ends_at_its_start_is_not_waited_for(own: Settings) -> None:
+    too_small = own.model_copy(update={"broker": own.broker.model_copy(update={"heap": "1m"})})
+    started = time.monotonic()
+    with pytest.raises(DependencyMissing, match="ended at its start: .*broker.log"):
+        start_broker(too_small)
+    assert time.monotonic() - started < 30
 
 
 def test_a_recorded_process_that_is_not_the_broker_is_left_alone(own: Settings) -> None:
