@@ -1,7 +1,15 @@
-"""The shape in which records go from a source to Kafka."""
+"""The shapes in which records go from a source to Kafka."""
 
 from datetime import datetime
 from typing import NamedTuple
+
+
+class RawRecord(NamedTuple):
+    """A record's raw text and its `line` (see `WireRecord`); `problem` says why it could not be read, else null."""
+
+    line: int
+    raw: bytes
+    problem: str | None = None
 
 
 class WireRecord(NamedTuple):
