@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming import DataStreamWriter, StreamingQuery
 
-from jobs import bronze, enrichment, gold, rules, silver, sources
+from jobs import bronze, enrichment, gold, rules, silver
 from jobs.lake import Lake
 from jobs.settings import Settings
 from jobs.windows import GoldWriter
@@ -23,9 +23,9 @@ WriteBatch = Callable[[DataFrame, int], None]
 class Pipeline:
     """The three queries of a lake. Tables exist and the lake is locked before it is made."""
 
-    def __init__(self, spark: SparkSession, lake: Lake, settings: Settings) -> None:
-        """Read what the queries need to know from before this start."""
-        self._spark, self._lake, self._settings = spark, lake, settings
+    def __init__(self, spark: SparkSession, lake: Lake, settings: Settings, topic: DataFrame) -> None:
+        """Read what the queries need to know from before this start; `topic` is a stream of Kafka's columns."""
+        self._spark, self._lake, self._settings, self._topic = spark, lake, settings, topic
         self._countries, self._operators = enrichment.read_prefixes()
         self._newest_event_time: datetime | None = lake.value(f"SELECT max(event_time) FROM {SILVER.name}")
         self._gold = GoldWriter(lake, settings.stream.lateness)
@@ -43,12 +43,11 @@ class Pipeline:
             writer.trigger(availableNow=True).start().awaitTermination()
 
     def _writers(self) -> list[DataStreamWriter]:
-        topic = sources.stream_topic(self._spark, self._settings.kafka)
         events = self._lake.stream(self._spark, BRONZE)
         transactions = self._lake.stream(self._spark, SILVER)
         stream = self._settings.stream
         return [
-            self._writer("bronze", topic, self._write_bronze),
+            self._writer("bronze", self._topic, self._write_bronze),
             self._writer("silver", silver.deduplicate(events, stream.dedup_horizon), self._write_silver),
             self._writer("gold", gold.changed_windows(transactions, stream.lateness), self._write_gold),
         ]

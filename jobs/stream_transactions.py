@@ -14,6 +14,7 @@ from jobs.lake import Lake
 from jobs.pipeline import Pipeline
 from jobs.session import build_session
 from jobs.shutdown import run_until_stopped
+from jobs.sources import stream_topic
 
 logger = logging.getLogger("momo.stream")
 
@@ -32,7 +33,8 @@ def main(argv: list[str] | None = None) -> int:
     lake = Lake(settings.lake_path)
     with lake.locked("the stream"):
         lake.create()
-        pipeline = Pipeline(build_session("momostream"), lake, settings)
+        spark = build_session("momostream")
+        pipeline = Pipeline(spark, lake, settings, stream_topic(spark, settings.kafka))
         logger.info("streaming %s at %s into %s", settings.kafka.topic, settings.kafka.bootstrap, lake.path)
         if arguments.available_now:
             pipeline.run_available()

@@ -1,0 +1,67 @@
+"""A pipeline whose topic is a folder of Parquet files with Kafka's columns: one file is one batch."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs.lake import Lake
+from jobs.pipeline import Pipeline
+from tests.builders import KAFKA_SCHEMA, SETTINGS, encoded
+
+
+@dataclass
+class Stream:
+    """Records go in with `send`, and through all tables with `run`."""
+
+    spark: SparkSession
+    lake: Lake
+    topic: Path
+    sent: dict[int, int] = field(default_factory=dict)
+
+    def send(self, *records: Any, partition: int = 0, at: datetime = datetime(2026, 3, 27, 18, 0, tzinfo=UTC)) -> None:
+        """Append records to a partition of the topic, as one file."""
+        first = self.sent.get(partition, 0)
+        rows = [
+            (b"k", encoded(record), "momo.transactions", partition, first + i, at + timedelta(milliseconds=i))
+            for i, record in enumerate(records)
+        ]
+        self.sent[partition] = first + len(rows)
+        self.spark.createDataFrame(rows, KAFKA_SCHEMA).coalesce(1).write.mode("append").parquet(str(self.topic))
+
+    def run(self, *records: Any, **where: Any) -> None:
+        """Send these records, and carry everything through a pipeline that was started anew."""
+        if records:
+            self.send(*records, **where)
+        topic = self.spark.readStream.schema(KAFKA_SCHEMA).parquet(str(self.topic))
+        Pipeline(self.spark, self.lake, SETTINGS, topic).run_available()
+
+    def offsets(self) -> dict[int, tuple[int, int]]:
+        """First and next offset per partition, as Kafka would tell."""
+        return {partition: (0, end) for partition, end in self.sent.items()}
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a query over the lake."""
+        return [tuple(row.values()) for row in self.lake.query(sql).to_pylist()]
+
+
+@pytest.fixture
+def stream(spark: SparkSession, tmp_path: Path) -> Stream:
+    """A stream with empty tables."""
+    lake = Lake(tmp_path / "lake")
+    lake.create()
+    return Stream(spark, lake, tmp_path / "topic")
+
+
+@pytest.fixture
+def snapshot(stream: Stream) -> Callable[[Iterable[str]], dict[str, list[str]]]:
+    """What tables hold, without the times of their writing."""
+
+    def rows_of(names: Iterable[str]) -> dict[str, list[str]]:
+        return {name: sorted(map(str, stream.rows(f"SELECT * FROM {name}"))) for name in names}
+
+    return rows_of

@@ -1,0 +1,140 @@
+import json
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from pyspark.sql import functions as F
+
+from schemas.tables import BRONZE
+from tests.builders import bronze_rows, dummy, encoded, gsma
+from tests.frames import assert_rows
+
+AMOUNTS = json.loads((Path(__file__).parents[1] / "gsma_amounts.json").read_text())
+GOOD = encoded(gsma())
+
+
+def reasons(spark, records):
+    rows = bronze_rows(spark, records).select("offset", "broken_rules").collect()
+    return [row.broken_rules for row in sorted(rows, key=lambda row: row.offset)]
+
+
+def test_the_dummy_record_says_what_was_assumed(spark):
+    columns = ("amount", "currency", "transaction_type", "status", "event_time", "assumed", "broken_rules")
+    rows = bronze_rows(spark, [dummy()]).select(*columns)
+
+    assumed = ["currency", "event_time_zone", "transaction_type", "status"]
+    noon_in_kampala = datetime(2023, 4, 19, 9, 0)
+    assert_rows(rows, [(Decimal("100000.0000"), "UGX", "transfer", "completed", noon_in_kampala, assumed, [])])
+
+
+def test_a_gsma_record_keeps_what_it_says(spark):
+    record = gsma(amount="12.30", currency="KES", transactionStatus="Completed", modificationDate="2026-03-27T21:00:00+03:00")
+    columns = ("record_format", "status", "amount", "fee_amount", "debit_party", "channel", "event_time", "event_time_source")
+    rows = bronze_rows(spark, [record]).select(*columns)
+
+    at = datetime(2026, 3, 27, 18, 0)
+    party = "msisdn:256777123456"
+    expected = ("gsma", "completed", Decimal("12.3000"), Decimal("0.0000"), party, "ussd", at, "modificationDate")
+    assert_rows(rows, [expected])
+
+
+def test_the_gsma_amount_cases_get_the_verdict_of_the_specification(spark):
+    verdicts = reasons(spark, [gsma(amount=case["amount"], currency="CLF") for case in AMOUNTS])
+
+    assert len(AMOUNTS) == 18
+    assert [("bad_amount" in verdict) for verdict in verdicts] == [not case["valid"] for case in AMOUNTS]
+
+
+def test_an_amount_is_never_rounded(spark):
+    as_number = json.dumps(gsma()).replace('"5000"', "5000.00000000000000001").encode()
+    long_dummy = json.dumps(dummy()).replace("100000", "100000.00004").encode()
+
+    assert reasons(spark, [as_number, long_dummy]) == [["bad_amount"], ["bad_amount"]]
+
+
+BAD = {
+    "null value": (None, ["null_value"]),
+    "bad UTF-8": (b'{"amount": "\xff"}', ["bad_utf8"]),
+    "truncated": (GOOD[:-20], ["not_one_json_object"]),
+    "junk after the object": (b'{"a":1} junk', ["not_one_json_object"]),
+    "two objects": (GOOD + GOOD, ["not_one_json_object"]),
+    "two objects and a comma": (GOOD + b"," + GOOD, ["not_one_json_object"]),
+    "an array": (b"[" + GOOD + b"]", ["not_one_json_object"]),
+    "a number": (b"5", ["not_one_json_object"]),
+    "the word null": (b"null", ["not_one_json_object"]),
+    "nothing": (b"", ["not_one_json_object"]),
+    "single quotes": (b"{'amount': '5'}", ["not_one_json_object"]),
+    "NaN": (b'{"amount": NaN}', ["not_one_json_object"]),
+    "5,000 brackets deep": (b'{"x":' + b"[" * 5000 + b"]" * 5000 + b"}", ["not_one_json_object"]),
+    "no reference": (gsma(transactionReference=None), ["missing_reference"]),
+    "no status": (gsma(transactionStatus=None), ["missing_status"]),
+    "unknown type": (gsma(type="gift"), ["unknown_type"]),
+    "zero": (gsma(amount="0.00"), ["zero_amount"]),
+    "negative": (gsma(amount="-5"), ["bad_amount"]),
+    "line feed after the amount": (gsma(amount="5\n"), ["bad_amount"]),
+    "half a shilling": (gsma(amount="100.50"), ["too_many_decimals"]),
+    "lower-case currency": (gsma(currency="ugx", fees=None), ["bad_currency"]),
+    "fee that is no amount": (gsma(fees=[{"feeAmount": "1,0", "feeCurrency": "UGX"}]), ["bad_fee"]),
+    "fees that are no list": (gsma(fees={"feeAmount": "1"}), ["bad_fee"]),
+    "no payer": (gsma(debitParty=[]), ["missing_debit_party"]),
+    "no payee": (gsma(creditParty=None), ["missing_credit_party"]),
+    "letters in a number": (gsma(debitParty=[{"key": "msisdn", "value": "25677x123456"}]), ["bad_msisdn"]),
+    "pays itself": (gsma(creditParty=gsma()["debitParty"]), ["same_parties"]),
+    "no zone": (gsma(creationDate="2026-03-27T17:59:00"), ["bad_event_time"]),
+    "30 February": (gsma(creationDate="2026-02-30T17:59:00Z"), ["bad_event_time"]),
+    "the year 2999": (gsma(creationDate="2999-01-01T00:00:00Z"), ["future_event_time"]),
+    "reversal of nothing": (gsma(type="reversal"), ["reversal_without_original"]),
+    "two rules": (gsma(amount="x", type="gift"), ["unknown_type", "bad_amount"]),
+}  # fmt: skip
+
+SOUND = {
+    "unknown field": gsma(somethingNew={"a": [1]}),
+    "unknown status": gsma(subType="never-seen", transactionStatus="on-hold"),
+    "metadata as an object": gsma(metadata={"channel": "app"}),
+    "neither metadata nor fees": gsma(metadata=None, fees=None),
+    "unknown prefix": gsma(debitParty=[{"key": "msisdn", "value": "999999999"}]),
+    "of 2007": gsma(creationDate="2007-03-06T00:00:00.123456+03:00"),
+    "reversal": gsma(type="reversal", originalTransactionReference="T-0"),
+    "1 MB": gsma(somethingLong="x" * 1_000_000),
+    "dummy": dummy(),
+}
+
+
+@pytest.fixture(scope="module")
+def verdicts(spark):
+    """The broken rules of every record of BAD and SOUND, by its name, from one frame."""
+    records = {name: record for name, (record, _) in BAD.items()} | SOUND
+    return dict(zip(records, reasons(spark, records.values()), strict=True))
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_record_names_every_rule_it_breaks(verdicts, name):
+    assert verdicts[name] == BAD[name][1]
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_what_is_odd_but_sound_breaks_no_rule(verdicts, name):
+    assert verdicts[name] == []
+
+
+def test_a_plus_and_blanks_in_a_number_make_no_other_party(spark):
+    spelt = gsma(debitParty=[{"key": "msisdn", "value": "+256 777 123456"}])
+    parties = bronze_rows(spark, [gsma(), spelt]).select("debit_party", "debit_msisdn").distinct()
+
+    assert_rows(parties, [("msisdn:256777123456", "256777123456")])
+
+
+def test_every_record_becomes_one_row_and_keeps_its_bytes(spark):
+    records = [GOOD, None, b"\xff\xfe", b"", b"{"]
+    rows = bronze_rows(spark, records)
+
+    assert rows.columns == BRONZE.column_names
+    kept = rows.select("offset", F.coalesce(F.col("payload").cast("binary"), "payload_bytes").alias("bytes"))
+    assert_rows(kept, [(i, None if record is None else bytearray(record)) for i, record in enumerate(records)])
+
+
+def test_the_payload_is_parsed_once(spark):
+    plan = bronze_rows(spark, [gsma()])._jdf.queryExecution().executedPlan().toString()
+
+    assert plan.count("from_json(") == 1
