@@ -42,16 +42,13 @@ ASSUMED = ("currency", "event_time_zone", "transaction_type", "status")
 
 
 def parse_events(records: DataFrame, dummy: DummySettings, future_tolerance: str) -> DataFrame:
-    """Kafka records as rows of the bronze table, one to one.
-
-    Needs Kafka's columns key, value, topic, partition, offset, timestamp, and `ingested_at`.
-    """
+    """Kafka records (key, value, topic, partition, offset, timestamp) as rows of bronze, but for `ingested_at`."""
     return (
         records.transform(_with_payload)
         .transform(_with_event)
         .transform(_typed, dummy, future_tolerance)
         .transform(rules.with_broken_rules)
-        .select(BRONZE.column_names)
+        .select([name for name in BRONZE.column_names if name != "ingested_at"])
     )
 
 
@@ -67,7 +64,6 @@ def _with_payload(records: DataFrame) -> DataFrame:
         payload.alias("payload"),
         F.when(payload.isNull(), F.col("value")).alias("payload_bytes"),
         F.col("value").isNull().alias("value_is_null"),
-        "ingested_at",
     )
 
 

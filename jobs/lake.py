@@ -92,11 +92,16 @@ class Lake:
         would rebuild the table's state in every batch.
         """
         coordinates = ["topic", "partition", "offset"]
-        first = rows.agg(F.min("offset")).first()
-        if first is None or first[0] is None:
-            return
-        written = self.read(rows.sparkSession, table).filter(F.col("offset") >= first[0]).select(coordinates)
+        written = self.read(rows.sparkSession, table).select(coordinates)
         self.append(rows.join(written, coordinates, how="left_anti").select(rows.columns), table)
+
+    def append_onward(self, rows: DataFrame, table: Table) -> None:
+        """The same for a table that the stream alone writes, so that it holds each partition up to one offset."""
+        reached = self.query(f'SELECT topic, "partition", max("offset") AS last FROM {table.name} GROUP BY 1, 2')
+        for row in reached.to_pylist():
+            same_partition = (F.col("topic") == row["topic"]) & (F.col("partition") == row["partition"])
+            rows = rows.filter(~(same_partition & (F.col("offset") <= row["last"])))
+        self.append(rows, table)
 
     def merge_windows(self, table: Table, windows: pa.Table) -> None:
         """Put recomputed windows in place of those with the same key; a window that is the same already stays untouched.

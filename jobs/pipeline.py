@@ -43,13 +43,16 @@ class Pipeline:
             writer.trigger(availableNow=True).start().awaitTermination()
 
     def _writers(self) -> list[DataStreamWriter]:
-        events = self._lake.stream(self._spark, BRONZE)
-        transactions = self._lake.stream(self._spark, SILVER)
+        """The queries; all columns are built here, for building them in each batch would cost more than its rows."""
         stream = self._settings.stream
+        parsed = bronze.parse_events(self._topic, self._settings.dummy, stream.future_tolerance)
+        survivors = silver.deduplicate(self._lake.stream(self._spark, BRONZE), stream.dedup_horizon)
+        enriched = enrichment.with_countries_and_operators(survivors, self._countries, self._operators)
+        windows = gold.changed_windows(self._lake.stream(self._spark, SILVER), stream.lateness)
         return [
-            self._writer("bronze", self._topic, self._write_bronze),
-            self._writer("silver", silver.deduplicate(events, stream.dedup_horizon), self._write_silver),
-            self._writer("gold", gold.changed_windows(transactions, stream.lateness), self._write_gold),
+            self._writer("bronze", parsed, self._write_bronze),
+            self._writer("silver", enriched, self._write_silver),
+            self._writer("gold", windows, self._write_gold),
         ]
 
     def _writer(self, name: str, rows: DataFrame, write: WriteBatch) -> DataStreamWriter:
@@ -60,14 +63,11 @@ class Pipeline:
             .foreachBatch(write)
         )
 
-    def _write_bronze(self, records: DataFrame, batch_id: int) -> None:
-        arrived = _with_constant(records, "ingested_at", datetime.now(UTC))
-        stream = self._settings.stream
-        self._append(bronze.parse_events(arrived, self._settings.dummy, stream.future_tolerance), BRONZE)
+    def _write_bronze(self, parsed: DataFrame, batch_id: int) -> None:
+        self._append(_with_constant(parsed, "ingested_at", datetime.now(UTC)).select(BRONZE.column_names), BRONZE)
 
-    def _write_silver(self, survivors: DataFrame, batch_id: int) -> None:
-        timed = _with_constant(survivors, "stream_time", self._newest_event_time)
-        events = enrichment.with_countries_and_operators(timed, self._countries, self._operators).persist()
+    def _write_silver(self, enriched: DataFrame, batch_id: int) -> None:
+        events = _with_constant(enriched, "stream_time", self._newest_event_time).persist()
         try:
             accepted = F.when(rules.accepted(), F.col("event_time"))
             counted = events.agg(F.count("*"), F.count(accepted), F.max(F.unix_micros(accepted))).collect()[0]
@@ -87,9 +87,12 @@ class Pipeline:
     def _append(self, rows: DataFrame, table: Table) -> None:
         if table.name in self._written:
             self._lake.append(rows, table)
-        else:
+        elif table is QUARANTINE:
+            # `momo reconcile` writes there too, while the stream is stopped.
             self._lake.append_missing(rows, table)
-            self._written.add(table.name)
+        else:
+            self._lake.append_onward(rows, table)
+        self._written.add(table.name)
 
 
 def _with_constant(rows: DataFrame, name: str, value: datetime | None) -> DataFrame:

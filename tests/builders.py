@@ -66,8 +66,10 @@ def kafka_records(spark: SparkSession, records: Iterable[Any], first_offset: int
 
 def bronze_rows(spark: SparkSession, records: Iterable[Any], first_offset: int = 0) -> DataFrame:
     """Records as rows of bronze."""
-    arrived = kafka_records(spark, records, first_offset).withColumn("ingested_at", F.col("timestamp"))
-    return bronze.parse_events(arrived, SETTINGS.dummy, SETTINGS.stream.future_tolerance)
+    parsed = bronze.parse_events(
+        kafka_records(spark, records, first_offset), SETTINGS.dummy, SETTINGS.stream.future_tolerance
+    )
+    return parsed.withColumn("ingested_at", F.col("kafka_timestamp"))
 
 
 def silver_rows(spark: SparkSession, records: Iterable[Any], stream_time: datetime | None = None) -> DataFrame:

@@ -1,0 +1,28 @@
+"""Notebooks are run by the suite, on a lake that the real pipeline makes of the demo's file."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Make the lake once, before the first notebook."""
+    if "MOMO__LAKE__PATH" not in os.environ:
+        os.environ["MOMO__LAKE__PATH"] = str(_make_lake(Path(tempfile.mkdtemp())))
+
+
+def _make_lake(folder: Path) -> Path:
+    from jobs.lake import Lake
+    from jobs.session import build_session
+    from tests.pipeline.conftest import Stream
+
+    lake = Lake(folder / "lake")
+    lake.create()
+    stream = Stream(build_session("notebooks"), lake, folder / "topic")
+    lines = (ROOT / "data" / "transactions.json").read_bytes().splitlines()
+    stream.run(*(line.rstrip(b",") for line in lines if line.startswith(b"{")))
+    return lake.path
