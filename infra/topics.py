@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition
@@ -14,6 +15,14 @@ from jobs.settings import Settings
 ANSWER_MILLISECONDS = 8_000
 DAY_MILLISECONDS = 86_400_000
 TIMESTAMP_TYPE = "message.timestamp.type"
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic as Kafka has it; one made anew under the same name has another `topic_id`."""
+
+    topic_id: str
+    max_message_bytes: int
 
 
 def create_topic(settings: Settings) -> bool:
@@ -44,16 +53,17 @@ def end_offsets(settings: Settings) -> dict[int, tuple[int, int]]:
     return {p.partition: (first[p].offset, following[p].offset) for p in partitions}
 
 
-def topic_id(settings: Settings) -> str:
-    """Kafka's own identifier of the topic: one made anew under the same name has another.
+def read_topic(settings: Settings, patience_seconds: int) -> Topic:
+    """What Kafka says of the topic of the settings, asked for so long while no broker answers.
 
-    Raises `DependencyMissing` when no broker answers or the topic is not there.
+    Raises `DependencyMissing` when none did, or the topic is not there.
     """
-    with _admin(settings) as admin:
-        described = _describe(admin, settings.kafka.topic)
-    if described is None:
-        raise _missing_topic(settings)
-    return str(described["topic_id"])
+    name = settings.kafka.topic
+    with _admin(settings, milliseconds=patience_seconds * 1000) as admin:
+        described = _describe(admin, name)
+        if described is None:
+            raise _missing_topic(settings)
+        return Topic(str(described["topic_id"]), int(_configs(admin, name)["max.message.bytes"]["value"]))
 
 
 def cluster_id(settings: Settings) -> str | None:
@@ -125,10 +135,13 @@ def _require_fit(admin: Any, settings: Settings) -> None:
             f"The topic '{name}' has {found} partitions, topic.partitions is {wanted}: lower the setting, "
             "or add partitions yourself (from then on a payer's events are in order only anew)."
         )
-    resource = ConfigResource(ConfigResourceType.TOPIC, name)
-    configs = admin.describe_configs([resource], config_filter="all")["topic"][name]
-    if configs[TIMESTAMP_TYPE]["value"] != "LogAppendTime":
+    if _configs(admin, name)[TIMESTAMP_TYPE]["value"] != "LogAppendTime":
         raise SettingsError(
             f"The topic '{name}' keeps the producers' record times ({TIMESTAMP_TYPE}=CreateTime), arrival times are "
             f"needed: set {TIMESTAMP_TYPE}=LogAppendTime on it, or set kafka.topic to another name."
         )
+
+
+def _configs(admin: Any, topic: str) -> Any:
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+    return admin.describe_configs([resource], config_filter="all")["topic"][topic]

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
+from kafka.errors import KafkaError, MessageSizeTooLargeError
 
 from jobs.errors import DependencyMissing
 from jobs.settings import Settings
@@ -18,9 +18,8 @@ from producers.wire import WireRecord
 # Measured best for events of 200 to 700 bytes: fewer, larger requests, at the price of a few milliseconds.
 LINGER_MILLISECONDS = 20
 BATCH_BYTES = 262_144
-# How long one look for an acknowledgement, or for a broker at the start, may take.
+# How long one look for an acknowledgement may take.
 LOOK_SECONDS = 0.5
-BOOTSTRAP_MILLISECONDS = 2_000
 # Kafka's client gives up by itself at the delivery timeout, except while it has no producer id: then we do.
 GRACE_SECONDS = 5
 
@@ -28,23 +27,22 @@ GRACE_SECONDS = 5
 class Delivery:
     """Sends records in order, at most `producer.max_in_flight` of them unacknowledged.
 
-    `sent` = `acknowledged` + `failed` + those in flight. `line` is the last one before which nothing is in flight.
-    A record that is too large is given to `on_too_large`; it counts as failed where only Kafka found it so. Any other
-    failure ends the delivery with `DependencyMissing`, so that nothing is passed over.
+    `sent` counts those given to Kafka, `acknowledged` those known to be there. `line` is the last one before which
+    nothing is in flight. A failure ends the delivery with `DependencyMissing`, so that nothing is passed over.
     """
 
-    def __init__(self, settings: Settings, on_too_large: Callable[[WireRecord], None]) -> None:
-        """Connect; raises `DependencyMissing` when no broker answers within the delivery timeout."""
+    def __init__(self, settings: Settings, largest: int, on_too_large: Callable[[WireRecord], None]) -> None:
+        """Connect. A record of more than `largest` bytes, with all that Kafka adds, goes to `on_too_large` instead."""
         # At DEBUG the client prints keys and values; its errors reach the user through us.
         logging.getLogger("kafka").setLevel(logging.CRITICAL)
-        self.sent, self.acknowledged, self.failed, self.line = 0, 0, 0, 0
+        self.sent, self.acknowledged, self.line = 0, 0, 0
         self._kafka, self._limit = settings.kafka, settings.producer.max_in_flight
         self._patience = settings.producer.delivery_timeout_seconds
         self._on_too_large = on_too_large
         # In their order: what is sent and not known to be acknowledged, and lines that only wait their turn.
         self._waiting: deque[tuple[WireRecord | int, Any]] = deque()
         self._progress_at = time.monotonic()
-        self._producer = self._connect(settings)
+        self._producer = self._connect(settings, largest)
 
     def send(self, record: WireRecord) -> None:
         """Send the record, once there is room for it."""
@@ -72,7 +70,7 @@ class Delivery:
         """Take note of what has been acknowledged; raises `DependencyMissing` when it is nothing for too long."""
         self._settle()
         if self._waiting and time.monotonic() - self._progress_at > self._patience + GRACE_SECONDS:
-            raise self._given_up("no answer")
+            raise self._given_up(f"no answer for {self._patience} s")
 
     def finish(self) -> None:
         """Wait until everything sent is acknowledged."""
@@ -104,49 +102,41 @@ class Delivery:
             if isinstance(record, WireRecord):
                 if not future.is_done:
                     return
-                self._count(record, future)
+                self._count(future)
                 self.line = record.line
             else:
                 self.line = record
             self._waiting.popleft()
 
-    def _count(self, record: WireRecord, future: Any) -> None:
-        if future.succeeded():
-            self.acknowledged += 1
-            self._progress_at = time.monotonic()
-        elif isinstance(future.exception, MessageSizeTooLargeError):
-            self.failed += 1
-            self._on_too_large(record)
-        else:
+    def _count(self, future: Any) -> None:
+        if not future.succeeded():
             raise self._given_up(type(future.exception).__name__)
+        self.acknowledged += 1
+        self._progress_at = time.monotonic()
 
-    def _connect(self, settings: Settings) -> Any:
-        deadline = time.monotonic() + self._patience
-        largest = settings.topic.max_message_bytes
-        while True:
-            try:
-                return KafkaProducer(
-                    bootstrap_servers=settings.kafka.bootstrap.split(","),
-                    bootstrap_timeout_ms=BOOTSTRAP_MILLISECONDS,
-                    client_id="momo-producer",
-                    acks="all",
-                    enable_idempotence=True,
-                    allow_auto_create_topics=False,
-                    compression_type="lz4",
-                    linger_ms=LINGER_MILLISECONDS,
-                    batch_size=min(BATCH_BYTES, largest // 2),
-                    max_request_size=largest,
-                    max_block_ms=self._patience * 1000,
-                    delivery_timeout_ms=self._patience * 1000,
-                    request_timeout_ms=min(30_000, self._patience * 500),
-                )
-            except KafkaTimeoutError as problem:
-                if time.monotonic() > deadline:
-                    raise self._given_up(type(problem).__name__) from None
+    def _connect(self, settings: Settings, largest: int) -> Any:
+        try:
+            return KafkaProducer(
+                bootstrap_servers=settings.kafka.bootstrap.split(","),
+                client_id="momo-producer",
+                acks="all",
+                enable_idempotence=True,
+                allow_auto_create_topics=False,
+                compression_type="lz4",
+                linger_ms=LINGER_MILLISECONDS,
+                # Kafka refuses a batch as a whole when it is too large: one that is no larger than a record may be.
+                batch_size=min(BATCH_BYTES, largest),
+                max_request_size=largest,
+                max_block_ms=self._patience * 1000,
+                bootstrap_timeout_ms=self._patience * 1000,
+                delivery_timeout_ms=self._patience * 1000,
+                request_timeout_ms=min(30_000, self._patience * 500),
+            )
+        except KafkaError as problem:
+            raise self._given_up(type(problem).__name__) from None
 
     def _given_up(self, found: str) -> DependencyMissing:
         return DependencyMissing(
-            f"Kafka at {self._kafka.bootstrap} took no record for {self._patience} s ({found}), "
-            f"{self.acknowledged:,} of {self.sent:,} sent are acknowledged: "
-            "see that it runs (`momo broker status`), then go on with --resume."
+            f"Kafka at {self._kafka.bootstrap} takes no records ({found}), {self.acknowledged:,} of {self.sent:,} sent "
+            "are acknowledged: see that it runs (`momo broker status`), then go on with --resume."
         )

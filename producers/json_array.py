@@ -68,16 +68,17 @@ class _Text:
     def take_value(self) -> bytes | None:
         """Step over the next JSON value and give its text; null when there is none."""
         self.next_character()
-        while len(self._text) - self._at < LONGEST_ELEMENT:
+        while True:
             end = self._value_end()
             # At the edge of what has been read, 12 may be the beginning of 123.
-            if (end is None or end == len(self._text)) and self._read_more():
+            is_at_edge = end is None or end == len(self._text)
+            is_too_long = len(self._text) - self._at > LONGEST_ELEMENT
+            if is_at_edge and not is_too_long and self._read_more():
                 continue
             if end is None:
                 return None
             value, self._at = self._text[self._at : end], end
             return value.encode(errors="surrogateescape")
-        return None
 
     def broken(self, number: int) -> RawRecord:
         """The record that stands for what is left."""

@@ -26,14 +26,17 @@ def at_rate(records: Iterator[WireRecord], records_per_second: float, wait: Wait
 
 def at_speed(records: Iterator[WireRecord], speed: float, wait: Wait) -> Iterator[WireRecord]:
     """The records with the gaps of their event times, divided by `speed`; a record without a time goes at once."""
-    due = time.monotonic()
+    due = latest = time.monotonic()
     previous = None
     for record in records:
         now = record.event_time
         gap = (now - previous).total_seconds() if now and previous else 0.0
         previous = now or previous
         if abs(gap) <= LONGEST_GAP_SECONDS:
-            due = _wait_until(due + gap / speed, wait)
+            due += gap / speed
+            latest = max(latest, due)
+            lag = _wait_until(latest, wait) - latest
+            due, latest = due + lag, latest + lag
         yield record
 
 

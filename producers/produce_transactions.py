@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     except PlatformError as problem:
         print(f"momo produce: {problem}", file=sys.stderr)
         return problem.exit_code
-    if counts.rejected + counts.failed and not arguments.rejected:
+    if counts.rejected and not arguments.rejected:
         print("momo produce: refused records were kept nowhere: give --rejected FILE to keep them.", file=sys.stderr)
     print(json.dumps(dataclasses.asdict(counts)) if arguments.json else summary(counts))
     return 0

@@ -15,10 +15,9 @@ SECONDS_BETWEEN_LINES = 5.0
 
 def summary(counts: ReplayCounts) -> str:
     """The counts in one line."""
-    failed = f" · failed {counts.failed:,}" if counts.failed else ""
     return (
         f"read {counts.read:,} · sent {counts.sent:,} · acknowledged {counts.acknowledged:,} · "
-        f"rejected {counts.rejected:,}{failed} · {counts.records_per_second:,.0f} records/s"
+        f"rejected {counts.rejected:,} · {counts.records_per_second:,.0f} records/s"
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.topics import topic_id
+from infra.topics import Topic, read_topic
 from jobs.errors import SettingsError
 from jobs.settings import Settings
 from producers.contract import Contract, Reason, RecordFormat
@@ -16,7 +16,7 @@ from producers.delivery import Delivery
 from producers.pacing import at_rate, at_speed
 from producers.position import POSITIONS, Position
 from producers.rejections import Rejections
-from producers.sources import is_standard_input, read_records
+from producers.sources import is_stream, read_records
 from producers.wire import RawRecord, WireRecord
 
 if TYPE_CHECKING:
@@ -44,9 +44,11 @@ class ReplayOptions:
     def __post_init__(self) -> None:
         """Refuse what cannot go together; raises `SettingsError`."""
         if self.resume and not self.is_read_once:
-            raise SettingsError("--resume goes on in a file that is sent as it is: leave out --loop, --faults and '-'.")
-        if self.loop and is_standard_input(self.source):
-            raise SettingsError("--loop cannot read standard input again: save it to a file first.")
+            raise SettingsError(
+                "--resume goes on in a file that is sent as it is: leave out --loop, --faults and pipes."
+            )
+        if self.loop and is_stream(self.source):
+            raise SettingsError("--loop cannot read a pipe again: save it to a file first.")
         if self.rate is not None and self.speed is not None:
             raise SettingsError("--rate and --speed are two paces: give one of them.")
         if min(self.rate or 1, self.speed or 1) < 0 or 0 in (self.rate, self.speed):
@@ -54,24 +56,23 @@ class ReplayOptions:
         if self.manifest and not self.faults:
             raise SettingsError("--manifest tells what --faults did: give a fault plan too.")
 
+        if Path(self.source).resolve() in [path.resolve() for path in (self.rejected, self.manifest) if path]:
+            raise SettingsError(f"{self.source} would be written over while it is read: name other files to write.")
+
     @property
     def is_read_once(self) -> bool:
         """Whether a line of the source names one record of the topic, so that a position makes sense."""
-        return not (self.loop or self.faults or is_standard_input(self.source))
+        return not (self.loop or self.faults or is_stream(self.source))
 
 
 @dataclass(frozen=True)
 class ReplayCounts:
-    """Records by their fate. read = sent + rejected (faults change what is sent); sent = acknowledged + failed.
-
-    `rejected` are those the check refused or that are too large to be sent; `failed` were too large for Kafka.
-    """
+    """Records by their fate: read = sent + rejected (unless faults add some), and at the end sent = acknowledged."""
 
     read: int
     sent: int
     acknowledged: int
     rejected: int
-    failed: int
     seconds: float
 
     @property
@@ -112,12 +113,14 @@ class _Replay:
         self._read, self._started, self._next_look = 0, time.monotonic(), 0.0
 
     def run(self) -> ReplayCounts:
-        options = self._options
+        options, settings = self._options, self._settings
+        topic = read_topic(settings, settings.producer.delivery_timeout_seconds)
+        self._largest = min(topic.max_message_bytes, settings.topic.max_message_bytes)
         with (
             Rejections(options.rejected, options.resume) as self._rejections,
-            Delivery(self._settings, self._reject_too_large) as self._delivery,
+            Delivery(settings, self._largest, self._reject_too_large) as self._delivery,
         ):
-            after = self._resume()
+            after = self._resume(topic)
             try:
                 for record in self._records(after):
                     self._delivery.send(record)
@@ -129,13 +132,14 @@ class _Replay:
             options.manifest.write_text(json.dumps(self._faults.manifest, indent=2))
         return self._counts()
 
-    def _resume(self) -> int:
+    def _resume(self, topic: Topic) -> int:
         """The line after which to begin; the position counts on from there."""
-        topic = topic_id(self._settings)
         if not self._options.is_read_once:
             return 0
-        self._position = Position(Path(self._options.source), self._settings, topic, self._options.positions)
+        self._position = Position(Path(self._options.source), self._settings, topic.topic_id, self._options.positions)
         self._delivery.line = self._position.load() if self._options.resume else 0
+        # At once: a replay from the beginning that is killed early must not be resumed where an older one ended.
+        self._position.save(self._delivery.line)
         return self._delivery.line
 
     def _records(self, after: int) -> Iterator[WireRecord]:
@@ -191,8 +195,7 @@ class _Replay:
             self._position.save(self._delivery.line)
 
     def _reject_too_large(self, record: WireRecord) -> None:
-        limit = self._settings.topic.max_message_bytes
-        reason = Reason("", f"too large for Kafka: topic.max_message_bytes is {limit}, the topic may take less")
+        reason = Reason("", f"too large: the topic and topic.max_message_bytes take {self._largest:,} bytes at most")
         self._rejections.add(record.line, record.value or b"", [reason])
 
     def _counts(self) -> ReplayCounts:
@@ -201,8 +204,7 @@ class _Replay:
             read=self._read,
             sent=sending.sent,
             acknowledged=sending.acknowledged,
-            rejected=self._rejections.count - sending.failed,
-            failed=sending.failed,
+            rejected=self._rejections.count,
             seconds=time.monotonic() - self._started,
         )
 

@@ -12,6 +12,7 @@ import select
 import threading
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from jobs.errors import SettingsError
 from producers.flat_rows import is_header, row_records
@@ -33,9 +34,9 @@ def read_records(source: str, stop: threading.Event) -> Iterator[RawRecord]:
     return _records(source, _unzipped(_chunks(_opened(source), stop)), stop)
 
 
-def is_standard_input(source: str) -> bool:
-    """Whether the source can be read only once."""
-    return source == STANDARD_INPUT
+def is_stream(source: str) -> bool:
+    """Whether the source is standard input or a pipe, which can be read only once."""
+    return source == STANDARD_INPUT or (Path(source).exists() and not Path(source).is_file())
 
 
 def _records(source: str, chunks: Iterator[bytes], stop: threading.Event) -> Iterator[RawRecord]:
@@ -70,7 +71,7 @@ def _opened(source: str) -> io.FileIO:
             "save it to a file first."
         )
     try:
-        return io.FileIO(0, closefd=False) if is_standard_input(source) else io.FileIO(source)
+        return io.FileIO(0, closefd=False) if source == STANDARD_INPUT else io.FileIO(source)
     except OSError as problem:
         raise SettingsError(f"The source {source} cannot be read: {problem.strerror}.") from None
 
