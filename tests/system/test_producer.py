@@ -403,6 +403,9 @@ def test_nothing_that_is_printed_shows_a_number_of_a_customer(
     [
         (["--source", "https://api/x?key=secret"], 64, "a https:// address"),
         (["--source", "no/such/file"], 64, "No such file"),
+        (["--source", str(DATA), "--format", "xml"], 64, "momo produce --help"),
+        (["--source", str(DATA), "--rate", "1", "--speed", "1"], 64, "not allowed with"),
+        ([], 64, "--source"),
         (["--source", str(DATA), "--topic", "nobody.made.it"], 69, "create it with `momo topics`"),
         (["--source", str(DATA), "--conf-file", "no.toml"], 64, "no.toml"),
         (["--source", str(DATA), "--rejected", "no/folder/r"], 64, "cannot be written"),
