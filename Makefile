@@ -2,7 +2,7 @@
 PYTHON ?= python3
 SHELL := /bin/sh
 
-.PHONY: help setup demo test check lock clean
+.PHONY: help setup demo test test-fresh-clone check lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -16,6 +16,10 @@ demo: setup ## dummy transactions through a real broker and the real stream, the
 test: ## the whole suite, the tests on the real broker included
 	@$(PYTHON) -m infra.set_up dev
 	@.venv/bin/python -m pytest
+
+test-fresh-clone: ## make demo, twice, in a fresh clone of what is committed
+	@$(PYTHON) -m infra.set_up dev
+	@.venv/bin/python -m pytest -m fresh_clone tests/test_fresh_clone.py
 
 check: ## lint and types
 	@$(PYTHON) -m infra.set_up dev

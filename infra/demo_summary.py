@@ -8,9 +8,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from jobs.reconciliation import CONFLICT_RULE, Reconciliation
+from jobs.reconciliation import Reconciliation
 from jobs.settings import ROOT
 from producers.replay import ReplayCounts
+from schemas.tables import CONFLICT_RULE
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 LIST = "infra/jars.sha256"
 MIRROR_VARIABLE = "MOMO_MAVEN_URL"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "momostream" / "ivy"
 
 
 class JarsError(Exception):
@@ -15,10 +16,13 @@ class JarsError(Exception):
 
 
 def fetch_jars(root: Path, java_home: Path) -> None:
-    """Resolve `infra/ivy.xml` into `.local/jars/{spark,broker}` by one call of the Ivy that pyspark carries."""
+    """Resolve `infra/ivy.xml` into `.local/jars/{spark,broker}` by one call of the Ivy that pyspark carries.
+
+    Downloads are kept in the user's cache folder, as pip keeps its own, for the next clone.
+    """
     ivy = next(root.glob(".venv/lib/python*/site-packages/pyspark/jars/ivy-*.jar"))
     command = [
-        str(java_home / "bin" / "java"), f"-Dcache.dir={root / '.local' / 'ivy'}", *_proxy_flags(),
+        str(java_home / "bin" / "java"), f"-Dcache.dir={CACHE}", *_proxy_flags(),
         "-cp", str(ivy), "org.apache.ivy.Main", "-settings", str(_settings(root)),
         "-ivy", str(root / "infra" / "ivy.xml"), "-types", "jar", "bundle", "-warn", "-sync",
         "-retrieve", f"{root}/.local/jars/[conf]/[artifact]-[revision](-[classifier]).[ext]",
@@ -43,7 +47,7 @@ def check_jars(root: Path) -> None:
     if wrong:
         raise JarsError(
             f"These JARs are missing, changed or not in {LIST}: {', '.join(wrong)}. "
-            "Delete .local/jars and .local/ivy and run `make setup` again; if it persists, do not use them."
+            f"Delete .local/jars and {CACHE} and run `make setup` again; if it persists, do not use them."
         )
 
 

@@ -41,9 +41,10 @@ def main(extent: str) -> int:
 
 
 def _step(name: str, action: Callable[[], None], *inputs: str) -> None:
-    """Run `action` unless it was done with these very inputs, in this very folder, with this Java."""
+    """Run `action` unless it was done with these very inputs, in this very folder, with the same JAVA_HOME."""
     done = json.loads(DONE.read_text()) if DONE.exists() else {}
-    fingerprint = hashlib.sha256(str(ROOT).encode() + os.environ.get("JAVA_HOME", "").encode())
+    java_home = os.environ.get("JAVA_HOME", "") if name in ("Java", "Spark settings") else ""
+    fingerprint = hashlib.sha256(f"{ROOT} {java_home}".encode())
     for path in inputs:
         fingerprint.update((ROOT / path).read_bytes())
     if done.get(name) == fingerprint.hexdigest() and VENV.exists():

@@ -40,6 +40,7 @@ def with_countries_and_operators(
 
 def _by_prefix(msisdn: Column, table: Mapping[str, str]) -> Column:
     lengths = sorted({len(prefix) for prefix in table}, reverse=True)
-    pairs = F.create_map(*(F.lit(text) for item in table.items() for text in item))
+    # One text instead of a literal per prefix, of which each is a call to the JVM; Spark makes it a map once.
+    pairs = F.str_to_map(F.lit(";".join(f"{key}={name}" for key, name in table.items())), F.lit(";"), F.lit("="))
     found = [F.try_element_at(pairs, F.substring(msisdn, 1, length)) for length in lengths]
     return F.when(msisdn.isNull(), "none").otherwise(F.coalesce(*found, F.lit("unknown")))

@@ -9,7 +9,7 @@ that comes after that would be dropped by Spark without a word. Silver's `stream
 row is counted under the stream's time, as a mere note of its window, and that window is recomputed from silver.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pyspark.sql import Column, DataFrame
@@ -94,12 +94,9 @@ def gold_corridor_hourly() -> Windowed:
     )
 
 
-# The gold tables; functions, for a column cannot be made before there is a session.
-WINDOWED: tuple[Callable[[], Windowed], ...] = (
-    gold_transactions_per_minute,
-    gold_agent_activity_5m,
-    gold_corridor_hourly,
-)
+def windowed() -> list[Windowed]:
+    """All gold tables; made anew, for a column cannot be made before there is a session."""
+    return [gold_transactions_per_minute(), gold_agent_activity_5m(), gold_corridor_hourly()]
 
 
 def changed_windows(silver: DataFrame, lateness: str) -> DataFrame:
@@ -112,17 +109,19 @@ def changed_windows(silver: DataFrame, lateness: str) -> DataFrame:
     timed = silver.withColumn("is_late", F.coalesce(is_late, F.lit(False)))
     counted_at = F.when(F.col("is_late"), F.col("stream_time")).otherwise(F.col("event_time"))
     watermarked = timed.withColumn("counted_at", counted_at).withWatermark("counted_at", lateness)
-    contributions = _contributions(watermarked, "counted_at", "is_late").withColumn(
+    specs = windowed()
+    contributions = _contributions(watermarked, specs, "counted_at", "is_late").withColumn(
         "keys", F.when(~F.col("is_late"), F.col("keys"))
     )
     counted_hour = F.window("counted_at", "1 hour").alias("counted_hour")
     newest_time = F.max("counted_at").alias("newest_time")
-    return contributions.groupBy(counted_hour, "is_late", *_GROUP).agg(*_slots(), newest_time)
+    return contributions.groupBy(counted_hour, "is_late", *_GROUP).agg(*_slots(specs), newest_time)
 
 
 def whole_windows(silver: DataFrame) -> DataFrame:
     """As a batch: the aggregates of all windows of these silver rows, one row per (table_name, window_start, keys)."""
-    return _contributions(silver).groupBy(*_GROUP).agg(*_slots())
+    specs = windowed()
+    return _contributions(silver, specs).groupBy(*_GROUP).agg(*_slots(specs))
 
 
 def hour_end(time: Column) -> Column:
@@ -137,14 +136,15 @@ def _with_status(status: str) -> Column:
     return F.col("status") == status
 
 
-def _contributions(silver: DataFrame, *carried: str) -> DataFrame:
+def _contributions(silver: DataFrame, specs: list[Windowed], *carried: str) -> DataFrame:
     """Each silver row as one row per gold table it counts in: its window, its keys and the value of each slot."""
-    every = F.filter(F.array(*(_contribution(build()) for build in WINDOWED)), lambda one: one.isNotNull())
+    all_slots = _slot_names(specs)
+    every = F.filter(F.array(*(_contribution(spec, all_slots) for spec in specs)), lambda one: one.isNotNull())
     kept = ("kafka_timestamp", *carried)
     return silver.select(*kept, F.explode(every).alias("one")).select(*kept, "one.*")
 
 
-def _contribution(spec: Windowed) -> Column:
+def _contribution(spec: Windowed, all_slots: list[str]) -> Column:
     # Not F.window, which Spark allows once in a plan, and that once belongs to the watermark.
     seconds = F.unix_seconds("event_time")
     window_start = F.timestamp_seconds(seconds - F.pmod(seconds, F.lit(60 * spec.minutes)))
@@ -154,28 +154,27 @@ def _contribution(spec: Windowed) -> Column:
         **{f"largest_{i}": value.cast(MONEY) for i, value in enumerate(spec.largest.values())},
         **{f"distinct_{i}": F.when(value.isNotNull(), F.xxhash64(value)) for i, value in enumerate(spec.distinct.values())},
     }
-    empty = {slot: F.lit(None).cast(_slot_type(slot)) for slot in _slot_names() if slot not in slots}
-    slots = {slot: (slots | empty)[slot] for slot in _slot_names()}
+    empty = {slot: F.lit(None).cast(_slot_type(slot)) for slot in all_slots}
     return F.when(
         spec.rows,
         F.struct(
             F.lit(spec.table.name).alias("table_name"),
             window_start.alias("window_start"),
             F.array(*spec.keys).alias("keys"),
-            *(value.alias(slot) for slot, value in slots.items()),
+            *((empty | slots)[slot].alias(slot) for slot in all_slots),
         ),
     )
 
 
-def _slot_names() -> list[str]:
-    return sorted({slot for build in WINDOWED for slot in build().measures.values()})
+def _slot_names(specs: list[Windowed]) -> list[str]:
+    return sorted({slot for spec in specs for slot in spec.measures.values()})
 
 
 def _slot_type(slot: str) -> str:
     return {"count": "long", "distinct": "long"}.get(slot.partition("_")[0], MONEY.simpleString())
 
 
-def _slots() -> list[Column]:
+def _slots(specs: list[Windowed]) -> list[Column]:
     zero = F.lit(0).cast(MONEY_SUM)
     aggregates = {
         "count": lambda slot: F.coalesce(F.sum(slot), F.lit(0)),
@@ -183,5 +182,5 @@ def _slots() -> list[Column]:
         "largest": F.max,
         "distinct": lambda slot: F.size(F.collect_set(slot)).cast("long"),
     }
-    named = [aggregates[slot.partition("_")[0]](slot).alias(slot) for slot in _slot_names()]
+    named = [aggregates[slot.partition("_")[0]](slot).alias(slot) for slot in _slot_names(specs)]
     return [*named, F.max("kafka_timestamp").alias("newest_arrival")]

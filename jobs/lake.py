@@ -5,7 +5,6 @@ where Spark's MERGE takes two; one engine then owns all writes of a table.
 """
 
 import fcntl
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +17,8 @@ from deltalake.exceptions import TableNotFoundError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.errors import DataCheckFailed, LakeLocked, SettingsError
-from schemas.tables import TABLES, Table
+from jobs.errors import LakeLocked, SettingsError
+from schemas.tables import CONFLICT_RULE, QUARANTINE, TABLES, Table
 
 # Every tenth commit by default: a rewrite of the whole table's state, up to 1.6 s inside a batch.
 CHECKPOINT_INTERVAL = "100"
@@ -85,19 +84,15 @@ class Lake:
         """Append in one commit."""
         rows.write.format("delta").mode("append").save(self.table_path(table))
 
-    def append_missing(self, rows: DataFrame, table: Table) -> None:
-        """Append the rows whose Kafka coordinates the table lacks: safe for a batch that may have been written before.
+    def append_onward(self, rows: DataFrame, table: Table) -> None:
+        """Append the rows after the offsets the table has reached: safe for a batch that may have been written before.
 
         A batch can be repeated only by a restart, so this is for the first batch after a start; Delta's own check
-        would rebuild the table's state in every batch.
+        would rebuild the table's state in every batch. It needs a table that a stream fills in the order of offsets.
         """
-        coordinates = ["topic", "partition", "offset"]
-        written = self.read(rows.sparkSession, table).select(coordinates)
-        self.append(rows.join(written, coordinates, how="left_anti").select(rows.columns), table)
-
-    def append_onward(self, rows: DataFrame, table: Table) -> None:
-        """The same for a table that the stream alone writes, so that it holds each partition up to one offset."""
-        reached = self.query(f'SELECT topic, "partition", max("offset") AS last FROM {table.name} GROUP BY 1, 2')
+        # Conflicts are added by `momo reconcile`, wherever they are.
+        in_order = f"WHERE NOT array_has(broken_rules, '{CONFLICT_RULE}')" if table is QUARANTINE else ""
+        reached = self.query(f'SELECT topic, "partition", max("offset") AS last FROM {table.name} {in_order} GROUP BY 1, 2')
         for row in reached.to_pylist():
             same_partition = (F.col("topic") == row["topic"]) & (F.col("partition") == row["partition"])
             rows = rows.filter(~(same_partition & (F.col("offset") <= row["last"])))

@@ -87,12 +87,9 @@ class Pipeline:
     def _append(self, rows: DataFrame, table: Table) -> None:
         if table.name in self._written:
             self._lake.append(rows, table)
-        elif table is QUARANTINE:
-            # `momo reconcile` writes there too, while the stream is stopped.
-            self._lake.append_missing(rows, table)
         else:
             self._lake.append_onward(rows, table)
-        self._written.add(table.name)
+            self._written.add(table.name)
 
 
 def _with_constant(rows: DataFrame, name: str, value: datetime | None) -> DataFrame:

@@ -12,9 +12,7 @@ import pyarrow as pa
 from deltalake import write_deltalake
 
 from jobs.lake import Lake
-from schemas.tables import AGENT_5M, BRONZE, CORRIDOR_HOURLY, PER_MINUTE, QUARANTINE, SILVER
-
-CONFLICT_RULE = "conflicting_repeat"
+from schemas.tables import AGENT_5M, BRONZE, CONFLICT_RULE, CORRIDOR_HOURLY, PER_MINUTE, QUARANTINE, SILVER
 
 _CONTENT = ("transaction_type", "amount", "currency", "fee_amount", "debit_party", "credit_party", "event_time")
 

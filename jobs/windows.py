@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs import gold
-from jobs.gold import WINDOWED, Windowed
+from jobs.gold import Windowed
 from jobs.lake import Lake
 from jobs.settings import duration_seconds
 from schemas.tables import SILVER
@@ -24,7 +24,7 @@ class GoldWriter:
         self._lake = lake
         self._lateness = timedelta(seconds=duration_seconds(lateness))
         self._closed_before: datetime | None = None
-        self._specs = [build() for build in WINDOWED]
+        self._specs = gold.windowed()
 
     def write(self, changed: DataFrame) -> None:
         """One commit per gold table that changed, and one more in the first batch after an hour has closed."""

@@ -84,6 +84,6 @@ def test_two_of_the_largest_amounts_have_a_sum(spark):
 
 def test_the_specifications_fill_the_tables_of_the_contract(spark):
     state = {"window_start", "window_end", "is_final", "revision", "corrected_at", "window_date"}
-    computed = {spec.table.name: {*spec.keys, *spec.measures} for spec in (build() for build in gold.WINDOWED)}
+    computed = {spec.table.name: {*spec.keys, *spec.measures} for spec in gold.windowed()}
 
     assert computed == {table.name: set(table.column_names) - state for table in GOLD}
