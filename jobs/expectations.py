@@ -129,7 +129,8 @@ def read_suite(table: Table, future_tolerance: str, folder: Path = SUITES) -> Su
     except ValidationError as invalid:
         first = invalid.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the suite"
-        raise SettingsError(f"The suite {path} is wrong at {where}: {first['msg'].removeprefix('Value error, ')}.") from None
+        what = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"The suite {path} is wrong at {where}: {what}.") from None
     if suite.name != table.name:
         raise SettingsError(f"The suite {path} is named '{suite.name}': it must be named as its table, '{table.name}'.")
     return suite
@@ -157,13 +158,15 @@ def check_rows(rows: DataFrame, suite: Suite) -> list[Finding]:
 
     Raises `SettingsError` when an expectation is none that Great Expectations knows.
     """
+    # It logs each of its functions on import, and later the values that something went wrong with.
+    library_log = logging.getLogger("great_expectations")
+    library_log.propagate, library_log.handlers = False, [logging.NullHandler()]
     # Takes seconds to import, which only those pay who check.
     import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
 
-    # It logs what went wrong with the values it went wrong on.
-    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     # persist=False, for it would cache the frame and never let go.
     asset = context.data_sources.add_spark("lake", persist=False).add_dataframe_asset(suite.name)
     batch = asset.add_batch_definition_whole_dataframe("committed").get_batch({"dataframe": rows})
@@ -181,11 +184,17 @@ def _as_gx_suite(suite: Suite) -> Any:
     # Results come in another order: each carries its position.
     numbered = [e.model_dump() | {"meta": {"position": i}} for i, e in enumerate(suite.expectations)]
     try:
-        return ExpectationSuite(name=suite.name, expectations=numbered)
+        gx_suite = ExpectationSuite(name=suite.name, expectations=numbered)
     except Exception as problem:
-        # Whatever it raises here is about the file: a type or an argument it does not know.
+        # Whatever it raises here is about the arguments an expectation was given in the file.
         reason = " ".join(str(problem).split())
-        raise SettingsError(f"The suite {suite.name} has an expectation that is not one: {reason}") from None
+        raise SettingsError(f"The suite {suite.name} has an expectation with wrong arguments: {reason}") from None
+    understood = {(expectation.meta or {}).get("position") for expectation in gx_suite.expectations}
+    for position, expectation in enumerate(suite.expectations):
+        # What it does not know it leaves out, with a line in its log.
+        if position not in understood:
+            raise SettingsError(f"The suite {suite.name} has '{expectation.type}', an expectation that does not exist.")
+    return gx_suite
 
 
 def _finding(expectation: Expectation, result: Any) -> Finding:

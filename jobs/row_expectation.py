@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from great_expectations.core.metric_domain_types import MetricDomainTypes
 from great_expectations.core.metric_function_types import MetricPartialFunctionTypes
-from great_expectations.execution_engine import ExecutionEngine, SparkDFExecutionEngine
+from great_expectations.execution_engine.sparkdf_execution_engine import SparkDFExecutionEngine
 from great_expectations.expectations.expectation import BatchExpectation
 from great_expectations.expectations.metrics.metric_provider import metric_partial
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
@@ -40,7 +40,7 @@ class RowsAgainstCondition(TableMetricProvider):
 
 
 class ExpectRowsToSatisfy(BatchExpectation):
-    """At least the share `mostly` of the rows satisfies `condition`; null counts as not satisfied, as in the row rules."""
+    """At least the share `mostly` of the rows satisfies `condition`; null counts as not, as in the row rules."""
 
     condition: str
     mostly: float = 1.0
@@ -53,7 +53,7 @@ class ExpectRowsToSatisfy(BatchExpectation):
         self,
         metrics: dict[str, Any],
         runtime_configuration: dict[str, Any] | None = None,
-        execution_engine: ExecutionEngine | None = None,
+        execution_engine: Any = None,
     ) -> dict[str, Any]:
         rows, against = metrics["table.row_count"], metrics[RowsAgainstCondition.metric_name]
         return {

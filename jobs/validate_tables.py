@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from jobs.expectations import check_table, existing_lake, read_suite, tables_nam
 from jobs.session import build_session
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Check the tables; raise `DataCheckFailed` when a critical expectation fails or any could not be evaluated."""
     parser = argparse.ArgumentParser(prog="validate_tables.py", description=__doc__)
     parser.add_argument("--tables", metavar="A,B", help="these tables alone (default: all)")
