@@ -123,6 +123,7 @@ def _install_conf() -> None:
         (target / name).write_text((ROOT / "conf" / name).read_text())
     with (target / "spark-defaults.conf").open("a") as defaults:
         defaults.write(f"\nspark.driver.extraClassPath {ROOT}/.local/jars/spark/*\n")
+        defaults.write(f"spark.pyspark.python {VENV}/bin/python\n")
     with (target / "spark-env.sh").open("a") as environment:
         environment.write(f'\nexport JAVA_HOME="{_java_home()}"\nexport PYSPARK_PYTHON="{VENV}/bin/python"\n')
     # pip's own script asks the first python3 on PATH, which is this one only after `activate`.

@@ -7,14 +7,25 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import BinaryType, IntegerType, LongType, StringType, StructField, StructType, TimestampType
 
 from jobs import bronze, enrichment
 from jobs.settings import load_settings
 from schemas.tables import SILVER
+from tests.frames import frame
 
 SETTINGS = load_settings(environment={})
 ARRIVAL = datetime(2026, 3, 27, 18, 0, 0, tzinfo=UTC)
-KAFKA_SCHEMA = "key binary, value binary, topic string, partition int, offset long, timestamp timestamp"
+KAFKA_SCHEMA = StructType(
+    [
+        StructField("key", BinaryType()),
+        StructField("value", BinaryType()),
+        StructField("topic", StringType()),
+        StructField("partition", IntegerType()),
+        StructField("offset", LongType()),
+        StructField("timestamp", TimestampType()),
+    ]
+)
 COUNTRIES, OPERATORS = {"256": "UG", "254": "KE"}, {"25677": "MTN", "25675": "Airtel", "25472": "Safaricom"}
 
 
@@ -61,7 +72,7 @@ def encoded(record: Any) -> bytes | None:
 def kafka_records(spark: SparkSession, records: Iterable[Any], first_offset: int = 0) -> DataFrame:
     """Records as the Kafka source gives them, on one partition, all appended at ARRIVAL."""
     rows = [(b"k", encoded(r), "momo.transactions", 0, first_offset + i, ARRIVAL) for i, r in enumerate(records)]
-    return spark.createDataFrame(rows, KAFKA_SCHEMA)
+    return frame(spark, rows, KAFKA_SCHEMA)
 
 
 def bronze_rows(spark: SparkSession, records: Iterable[Any], first_offset: int = 0) -> DataFrame:

@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 from jobs.lake import Lake
 from jobs.pipeline import Pipeline
 from tests.builders import KAFKA_SCHEMA, SETTINGS, encoded
+from tests.frames import frame
 
 
 @dataclass
@@ -31,7 +32,7 @@ class Stream:
             for i, record in enumerate(records)
         ]
         self.sent[partition] = first + len(rows)
-        self.spark.createDataFrame(rows, KAFKA_SCHEMA).coalesce(1).write.mode("append").parquet(str(self.topic))
+        frame(self.spark, rows, KAFKA_SCHEMA).coalesce(1).write.mode("append").parquet(str(self.topic))
 
     def run(self, *records: Any, **where: Any) -> None:
         """Send these records, and carry everything through a pipeline that was started anew."""
