@@ -167,8 +167,8 @@ def _keep_streaming(settings: Settings) -> None:
     PID_FILE.write_text(str(stream.pid))
     conf = CONF_FILE.relative_to(ROOT)
     _say(
-        f"broker and stream go on. Send more: momo produce --source FILE --conf-file {conf}; ask: momo sql … --conf-file "
-        f"{conf}; stop: kill {stream.pid}; momo broker stop --conf-file {conf}"
+        f"broker and stream go on; give --conf-file {conf} to momo produce, sql, reconcile; "
+        f"stop them with: kill {stream.pid}; momo broker stop --conf-file {conf}"
     )
 
 

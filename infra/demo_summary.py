@@ -74,10 +74,11 @@ def print_summary(summary: Summary, seconds: float) -> None:
     console.print(_money(summary))
     counts, found = summary.counts, summary.reconciliation
     console.print(
-        f"sent {counts.sent:,} = acknowledged {counts.acknowledged:,} = bronze {found.bronze:,} = silver {found.silver:,} "
-        f"+ quarantine {found.quarantine:,} + repeats {found.repeats:,}"
+        f"sent {counts.sent:,} = acknowledged {counts.acknowledged:,} = bronze {found.bronze:,} = "
+        f"silver {found.silver:,} + quarantine {found.quarantine:,} + repeats {found.repeats:,}"
     )
-    _print_verdict(console, "reconcile", found.is_clean, "nothing lost, nothing doubled, money conserved to the last digit")
+    proved = "nothing lost, nothing doubled, money conserved to the last digit"
+    _print_verdict(console, "reconcile", found.is_clean, proved)
     _print_verdict(console, "checks", summary.checks_passed, f"page: {summary.lake / 'checks' / 'index.html'}")
     lake = summary.lake.relative_to(ROOT)
     console.print(f"\n{seconds:.0f} s. Look around: .venv/bin/momo sql --lake {lake} ", end="")
@@ -98,7 +99,7 @@ def _rows(summary: Summary) -> Table:
 
 
 def _reasons(summary: Summary) -> Table:
-    table = Table("rule", title="Quarantine: faults injected on purpose, and what the stream found", title_justify="left")
+    table = Table("rule", title="Quarantine: faults injected and found", title_justify="left")
     for column in ("injected", "found"):
         table.add_column(column, justify="right")
     expected = summary.expected_quarantine

@@ -40,7 +40,8 @@ def fetch_jars(root: Path, java_home: Path) -> None:
 
 def check_jars(root: Path) -> None:
     """Compare every JAR with its sha256 in `infra/jars.sha256`; raise `JarsError` naming those that differ."""
-    wanted = dict(reversed(line.split()) for line in (root / LIST).read_text().splitlines())
+    lines = (line.split() for line in (root / LIST).read_text().splitlines())
+    wanted = {name: checksum for checksum, name in lines}
     jars = root / ".local" / "jars"
     found = {f"{jar.parent.name}/{jar.name}": _sha256(jar) for jar in jars.glob("*/*.jar")}
     wrong = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))

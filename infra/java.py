@@ -76,5 +76,3 @@ def _make_shim(runtime: Path, home: Path) -> Path:
     launcher.write_text(SHIM.format(runtime=runtime))
     launcher.chmod(0o755)
     return home
-
-

@@ -1,0 +1,7 @@
+"""The stream and its tables. Verbs run, nouns are imported.
+
+Verbs: `stream_transactions`, `validate_tables`, `reconcile_tables`, `query_tables`, `cli` (momo).
+Way of the data: `sources` → `bronze` (+ `rules`) → `silver` (+ `enrichment`) → `gold`, wired in `pipeline`.
+The world: `sources` reads Kafka, `lake` and `windows` write tables, `expectations` checks them, `session` is Spark.
+Proof: `reconciliation`. Shared by all: `settings`, `errors`, `command_line`, `shutdown`.
+"""

@@ -75,8 +75,7 @@ def _with_event(records: DataFrame) -> DataFrame:
         {
             "event": F.get("events", F.lit(0)),
             # An array in brackets, a number or a truncated object come out as null or as an object of nulls.
-            "is_one_object": F.coalesce(F.size("events") == 1, F.lit(False))
-            & F.col("payload").rlike(r"\A\s*\{"),
+            "is_one_object": F.coalesce(F.size("events") == 1, F.lit(False)) & F.col("payload").rlike(r"\A\s*\{"),
         }
     )
 
@@ -84,7 +83,8 @@ def _with_event(records: DataFrame) -> DataFrame:
 def _typed(records: DataFrame, dummy: DummySettings, future_tolerance: str) -> DataFrame:
     """Both formats as one set of columns."""
     is_dummy = F.col("event.transaction_id").isNotNull() & F.col("event.transactionReference").isNull()
-    formatted = records.withColumn("record_format", F.when(F.col("is_one_object"), F.when(is_dummy, "dummy").otherwise("gsma")))
+    record_format = F.when(is_dummy, "dummy").otherwise("gsma")
+    formatted = records.withColumn("record_format", F.when(F.col("is_one_object"), record_format))
     typed = formatted.select("*", *(c.alias(name) for name, c in _transaction_columns(dummy).items()))
     return typed.withColumns(
         {

@@ -18,7 +18,7 @@ COMMANDS = {
     "stream": ("jobs.stream_transactions", "Kafka → bronze → silver → gold, until stopped"),
     "validate": ("jobs.validate_tables", "check the tables with Great Expectations"),
     "reconcile": ("jobs.reconcile_tables", "prove rows and money: Kafka = bronze = silver + quarantine + repeats"),
-    "sql": ("jobs.query_tables", "ask the tables: momo sql \"SELECT …\""),
+    "sql": ("jobs.query_tables", 'ask the tables: momo sql "SELECT …"'),
 }
 
 # These need Spark, so they run under spark-submit.

@@ -14,11 +14,10 @@ REFERENCE = ROOT / "conf" / "reference"
 
 def read_prefixes(folder: Path = REFERENCE) -> tuple[dict[str, str], dict[str, str]]:
     """Country by calling code, and operator by number prefix (both digits without a plus)."""
-    with (folder / "countries.csv").open(newline="") as countries, (folder / "operators.csv").open(newline="") as operators:
-        return (
-            {row["calling_code"]: row["country"] for row in csv.DictReader(countries)},
-            {row["prefix"]: row["operator"] for row in csv.DictReader(operators)},
-        )
+    return (
+        _read(folder / "countries.csv", "calling_code", "country"),
+        _read(folder / "operators.csv", "prefix", "operator"),
+    )
 
 
 def with_countries_and_operators(
@@ -36,6 +35,11 @@ def with_countries_and_operators(
             for what, table in (("country", countries), ("operator", operators))
         }
     )
+
+
+def _read(path: Path, key: str, value: str) -> dict[str, str]:
+    with path.open(newline="") as rows:
+        return {row[key]: row[value] for row in csv.DictReader(rows)}
 
 
 def _by_prefix(msisdn: Column, table: Mapping[str, str]) -> Column:

@@ -9,7 +9,7 @@ that comes after that would be dropped by Spark without a word. Silver's `stream
 row is counted under the stream's time, as a mere note of its window, and that window is recomputed from silver.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pyspark.sql import Column, DataFrame
@@ -152,7 +152,7 @@ def _contribution(spec: Windowed, all_slots: list[str]) -> Column:
         **{f"count_{i}": value.cast("boolean").cast("long") for i, value in enumerate(spec.counts.values())},
         **{f"sum_{i}": value.cast(MONEY) for i, value in enumerate(spec.sums.values())},
         **{f"largest_{i}": value.cast(MONEY) for i, value in enumerate(spec.largest.values())},
-        **{f"distinct_{i}": F.when(value.isNotNull(), F.xxhash64(value)) for i, value in enumerate(spec.distinct.values())},
+        **{f"distinct_{i}": _hash(value) for i, value in enumerate(spec.distinct.values())},
     }
     empty = {slot: F.lit(None).cast(_slot_type(slot)) for slot in all_slots}
     return F.when(
@@ -166,6 +166,11 @@ def _contribution(spec: Windowed, all_slots: list[str]) -> Column:
     )
 
 
+def _hash(value: Column) -> Column:
+    """A null stays null: xxhash64 would give it a hash, and it would count."""
+    return F.when(value.isNotNull(), F.xxhash64(value))
+
+
 def _slot_names(specs: list[Windowed]) -> list[str]:
     return sorted({slot for spec in specs for slot in spec.measures.values()})
 
@@ -176,7 +181,7 @@ def _slot_type(slot: str) -> str:
 
 def _slots(specs: list[Windowed]) -> list[Column]:
     zero = F.lit(0).cast(MONEY_SUM)
-    aggregates = {
+    aggregates: dict[str, Callable[[str], Column]] = {
         "count": lambda slot: F.coalesce(F.sum(slot), F.lit(0)),
         "sum": lambda slot: F.coalesce(F.sum(slot), zero).cast(MONEY_SUM),
         "largest": F.max,

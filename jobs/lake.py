@@ -92,14 +92,14 @@ class Lake:
         """
         # Conflicts are added by `momo reconcile`, wherever they are.
         in_order = f"WHERE NOT array_has(broken_rules, '{CONFLICT_RULE}')" if table is QUARANTINE else ""
-        reached = self.query(f'SELECT topic, "partition", max("offset") AS last FROM {table.name} {in_order} GROUP BY 1, 2')
-        for row in reached.to_pylist():
+        reached = f'SELECT topic, "partition", max("offset") AS last FROM {table.name} {in_order} GROUP BY 1, 2'
+        for row in self.query(reached).to_pylist():
             same_partition = (F.col("topic") == row["topic"]) & (F.col("partition") == row["partition"])
             rows = rows.filter(~(same_partition & (F.col("offset") <= row["last"])))
         self.append(rows, table)
 
     def merge_windows(self, table: Table, windows: pa.Table) -> None:
-        """Put recomputed windows in place of those with the same key; a window that is the same already stays untouched.
+        """Put windows in place of those with the same key; one that says the same already stays untouched.
 
         `windows` has the table's columns and `is_correction`: then the window gets the next revision.
         """

@@ -145,7 +145,7 @@ def record_conflicts(lake: Lake) -> int:
 
     The stream lets the first in Kafka's order through and drops the others; this makes the contradiction visible.
     """
-    rows = lake.query(f"SELECT * FROM ({LEFT_OVER}) WHERE has_first AND NOT is_same").drop_columns(["has_first", "is_same"])
+    rows = lake.query(f"SELECT * FROM ({LEFT_OVER}) WHERE has_first AND NOT is_same")
     if rows.num_rows:
         added: dict[str, tuple[Any, pa.DataType]] = {
             "broken_rules": ([CONFLICT_RULE], pa.list_(pa.string())),
@@ -181,18 +181,18 @@ def _bronze_offsets(lake: Lake, topic: str) -> dict[int, tuple[int, int, int]]:
     return {row["partition"]: (row["first"], row["next"], row["n"]) for row in rows.to_pylist()}
 
 
-def _offset_differences(
-    kafka: Mapping[int, tuple[int, int]], bronze: Mapping[int, tuple[int, int, int]]
-) -> list[str]:
+def _offset_differences(kafka: Mapping[int, tuple[int, int]], bronze: Mapping[int, tuple[int, int, int]]) -> list[str]:
     differences = []
     for partition, (first, after, count) in sorted(bronze.items()):
         begin, end = kafka.get(partition, (0, 0))
         if count != after - first:
-            differences.append(f"partition {partition}: {after - first - count} offsets are missing between {first} and {after}")
+            missing = after - first - count
+            differences.append(f"partition {partition}: {missing} offsets are missing between {first} and {after}")
         if first > begin:
             differences.append(f"partition {partition}: bronze begins at offset {first}, the topic at {begin}")
         if after > end:
-            differences.append(f"partition {partition}: bronze reaches offset {after}, the topic only {end}: another topic?")
+            ends = f"bronze reaches offset {after}, the topic only {end}"
+            differences.append(f"partition {partition}: {ends}: another topic?")
     return differences
 
 

@@ -18,7 +18,8 @@ def build_session(app_name: str) -> SparkSession:
     if missing:
         spark.stop()
         raise DependencyMissing(
-            f"This Spark lacks the JARs of {' and '.join(missing)}: run `make setup` and use .venv/bin/spark-submit, or "
+            f"This Spark lacks the JARs of {' and '.join(missing)}: "
+            f"run `make setup` and use .venv/bin/spark-submit, or "
             f"`spark-submit --packages {','.join(REQUIRED.values())} --properties-file conf/spark-defaults.conf …`."
         )
     return spark

@@ -156,8 +156,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    prefixed = {k.removeprefix(ENVIRONMENT_PREFIX): v for k, v in environment.items() if k.startswith(ENVIRONMENT_PREFIX)}
-    return _nested({key.lower(): value for key, value in prefixed.items()})
+    ours = {name: value for name, value in environment.items() if name.startswith(ENVIRONMENT_PREFIX)}
+    return _nested({name.removeprefix(ENVIRONMENT_PREFIX).lower(): value for name, value in ours.items()})
 
 
 def _nested(flat: Mapping[str, str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from py4j.java_gateway import JavaGateway
 from pyspark import SparkContext
 from pyspark.java_gateway import ensure_callback_server_started
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 
 from jobs.pipeline import Pipeline
 
@@ -47,8 +47,8 @@ def run_until_stopped(pipeline: Pipeline) -> None:
 
 def _stop_on_signals(stop: threading.Event) -> None:
     context = SparkContext.getOrCreate()
-    gateway: JavaGateway = context._gateway  # type: ignore[assignment]
-    ensure_callback_server_started(gateway)
+    gateway: JavaGateway = context._gateway
+    ensure_callback_server_started(gateway)  # type: ignore[no-untyped-call]  # PySpark has no types for it
     java_signal = gateway.jvm.sun.misc.Signal
     for name in ("TERM", "INT"):
         java_signal.handle(java_signal(name), _JvmSignal(stop))

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 # `spark-submit jobs/…` puts this folder, not the project, on the path.
@@ -19,7 +20,7 @@ from jobs.sources import stream_topic
 logger = logging.getLogger("momo.stream")
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the stream; 0 when it was stopped, or when `--available-now` has caught up."""
     parser = argparse.ArgumentParser(prog="stream_transactions.py", description=__doc__)
     parser.add_argument(

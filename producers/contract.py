@@ -62,9 +62,9 @@ class Contract:
     def _wire_record(self, record: RawRecord, event: dict[str, Any], is_dummy: bool) -> WireRecord:
         if is_dummy:
             payer, time = event["sender_phone_number"], _instant(event["transaction_time"])
-            return WireRecord(payer.encode(), record.raw, time and time.replace(tzinfo=self._zone), record.line)
+            return WireRecord(_key(payer), record.raw, time and time.replace(tzinfo=self._zone), record.line)
         time = _instant(next(event[name] for name in self._times if name in event))
-        return WireRecord(event["debitParty"][0]["value"].encode(), record.raw, time, record.line)
+        return WireRecord(_key(event["debitParty"][0]["value"]), record.raw, time, record.line)
 
     def _broken_rules(self, event: Any) -> list[Reason]:
         return [
@@ -121,3 +121,8 @@ def _instant(text: str) -> datetime | None:
         return datetime.fromisoformat(text)
     except ValueError:
         return None
+
+
+def _key(payer: str) -> bytes:
+    """One spelling of `+256 777 123456` and `256777123456`, so that the events of a payer stay in order."""
+    return payer.replace(" ", "").removeprefix("+").encode()

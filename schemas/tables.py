@@ -1,5 +1,6 @@
-"""The tables of the lake: grain, key, columns with their units. All times are UTC; money is decimal(22,4), its sums decimal(32,4).
+"""The tables of the lake: grain, key, columns with their units.
 
+All times are UTC; money is decimal(22,4), its sums decimal(32,4).
 `TABLES` is the list that the lake creates, the checks walk and the docs print. A table's columns are the
 contract of the layer that writes it: each layer ends with a `select` of exactly these.
 """

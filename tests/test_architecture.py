@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PURE = ["jobs/bronze.py", "jobs/silver.py", "jobs/gold.py", "jobs/rules.py", "producers/faults.py", "producers/simulation.py"]
+PURE = [
+    "jobs/bronze.py",
+    "jobs/silver.py",
+    "jobs/gold.py",
+    "jobs/rules.py",
+    "producers/faults.py",
+    "producers/simulation.py",
+]
 WORLD = {"kafka", "deltalake", "delta", "jobs.lake", "jobs.sources", "jobs.session", "jobs.pipeline", "infra"}
 
 
@@ -23,7 +30,9 @@ def imported(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("module", PURE)
 def test_a_pure_module_touches_nothing_of_the_world(module):
-    touched = {name for name in imported(ROOT / module) for world in WORLD if name == world or name.startswith(f"{world}.")}
+    touched = {
+        name for name in imported(ROOT / module) for world in WORLD if name == world or name.startswith(f"{world}.")
+    }
 
     assert touched == set()
 
@@ -34,7 +43,16 @@ def test_the_rule_sees_an_import_when_there_is_one():
 
 def test_no_module_is_named_after_a_library():
     """spark-submit puts jobs/ itself on the path, where a kafka.py would hide the library."""
-    libraries = sys.stdlib_module_names | {"kafka", "delta", "deltalake", "pyspark", "pyarrow", "rich", "pydantic", "numpy"}
+    libraries = sys.stdlib_module_names | {
+        "kafka",
+        "delta",
+        "deltalake",
+        "pyspark",
+        "pyarrow",
+        "rich",
+        "pydantic",
+        "numpy",
+    }
     named = {path.stem for folder in ("jobs", "producers") for path in (ROOT / folder).glob("*.py")}
 
     assert named & libraries == set()

@@ -27,8 +27,12 @@ def test_every_momo_command_in_a_page_exists(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_file_a_page_points_to_exists(page):
     links = re.findall(r"\]\((?!http|#)([^)#]+)", page.read_text())
-    paths = re.findall(r"`((?:jobs|producers|schemas|conf|infra|tests|docs|data|notebooks)/[\w./-]+\.\w+)`", page.read_text())
-    missing = [name for name in links if not (page.parent / name).exists()] + [p for p in paths if not (ROOT / p).exists()]
+    paths = re.findall(
+        r"`((?:jobs|producers|schemas|conf|infra|tests|docs|data|notebooks)/[\w./-]+\.\w+)`", page.read_text()
+    )
+    missing = [name for name in links if not (page.parent / name).exists()] + [
+        p for p in paths if not (ROOT / p).exists()
+    ]
 
     assert missing == []
 

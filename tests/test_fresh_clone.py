@@ -34,7 +34,10 @@ def run(clone: Path, *command: str) -> str:
 
 
 def content(clone: Path) -> dict[str, str]:
-    return {name: run(clone, ".venv/bin/momo", "sql", "--lake", ".local/demo/lake", "--json", sql) for name, sql in CONTENT.items()}
+    return {
+        name: run(clone, ".venv/bin/momo", "sql", "--lake", ".local/demo/lake", "--json", sql)
+        for name, sql in CONTENT.items()
+    }
 
 
 def processes_of(clone: Path) -> list[str]:

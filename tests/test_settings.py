@@ -11,7 +11,11 @@ def test_the_command_line_wins_over_the_environment_and_the_environment_over_the
 
     settings = load_settings(own, environment, kafka__bootstrap="line:3")
 
-    assert (settings.kafka.bootstrap, settings.kafka.topic, settings.lake.path) == ("line:3", "of.environment", "of-file")
+    assert (settings.kafka.bootstrap, settings.kafka.topic, settings.lake.path) == (
+        "line:3",
+        "of.environment",
+        "of-file",
+    )
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,8 @@ def test_a_sound_lake_is_clean(sound):
 
 
 DAMAGE = {
-    "a lost bronze row": (BRONZE, "delete", "\"offset\" = 2", "1 offsets are missing"),
-    "a lost silver row": (SILVER, "delete", "\"offset\" = 2", "1 bronze rows are in neither silver nor quarantine"),
+    "a lost bronze row": (BRONZE, "delete", '"offset" = 2', "1 offsets are missing"),
+    "a lost silver row": (SILVER, "delete", '"offset" = 2', "1 bronze rows are in neither silver nor quarantine"),
     "a changed amount": (SILVER, "update", "amount = 5000.0001", "1 silver rows that say something else than bronze"),
     "changed money in gold": (None, "update", "amount = 1", "amount in UGX: 20000.0000 in silver, 1.0000 in gold"),
 }
@@ -43,7 +43,9 @@ DAMAGE = {
 @pytest.mark.parametrize("name", DAMAGE)
 def test_damage_is_found(sound, name):
     table, action, what, sentence = DAMAGE[name]
-    damaged = DeltaTable(sound.lake.table_path(table) if table else str(sound.lake.path / "gold_transactions_per_minute"))
+    damaged = DeltaTable(
+        sound.lake.table_path(table) if table else str(sound.lake.path / "gold_transactions_per_minute")
+    )
     if action == "delete":
         damaged.delete(what)
     else:
@@ -68,7 +70,9 @@ def test_records_that_are_not_carried_yet_are_behind_and_no_difference(sound):
 
 
 def test_a_topic_made_anew_is_told(sound):
-    assert any("another topic?" in sentence for sentence in reconcile(sound.lake, "momo.transactions", {0: (0, 3)}).differences)
+    assert any(
+        "another topic?" in sentence for sentence in reconcile(sound.lake, "momo.transactions", {0: (0, 3)}).differences
+    )
 
 
 def test_a_contradicting_repeat_is_recorded_once_in_quarantine(stream):
@@ -91,7 +95,11 @@ def test_the_stream_goes_on_beside_a_recorded_conflict(stream):
 
 def test_a_lake_has_one_writer(tmp_path):
     lake = Lake(tmp_path)
-    with lake.locked("the stream"), pytest.raises(LakeLocked, match="being written by the stream"), lake.locked("another"):
+    with (
+        lake.locked("the stream"),
+        pytest.raises(LakeLocked, match="being written by the stream"),
+        lake.locked("another"),
+    ):
         pass
     with lake.locked("the next one"):
         pass

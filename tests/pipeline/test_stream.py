@@ -21,7 +21,9 @@ def proof(stream):
 
 
 def test_a_transaction_reaches_every_table_once(stream):
-    stream.run(transfer("T-1"), agent_cash("deposit", "AG-1", "256777000001", transactionReference="T-2"), dummy(), b"{")
+    stream.run(
+        transfer("T-1"), agent_cash("deposit", "AG-1", "256777000001", transactionReference="T-2"), dummy(), b"{"
+    )
 
     result = proof(stream)
     assert (result.bronze, result.silver, result.quarantine, result.repeats) == (4, 3, 1, 0)
@@ -110,7 +112,9 @@ def test_an_event_of_the_far_future_moves_no_watermark(stream):
     stream.run(transfer("T-1", at="2026-03-27T17:00:00Z"), transfer("T-9", at="2999-01-01T00:00:00Z"))
     stream.run(transfer("T-2", at="2026-03-27T17:00:30Z"))
 
-    assert stream.rows("SELECT transaction_reference, broken_rules FROM quarantine_events") == [("T-9", ["future_event_time"])]
+    assert stream.rows("SELECT transaction_reference, broken_rules FROM quarantine_events") == [
+        ("T-9", ["future_event_time"])
+    ]
     assert stream.rows("SELECT amount, revision FROM gold_transactions_per_minute") == [(Decimal("10000.0000"), 0)]
 
 
@@ -126,7 +130,12 @@ def test_partitions_of_a_backlog_that_are_days_apart_lose_nothing(stream):
 @pytest.mark.parametrize("query", ["bronze", "silver", "gold"])
 def test_a_batch_that_was_written_but_not_recorded_changes_nothing_when_repeated(stream, snapshot, query):
     stream.run(transfer("T-1", at="2026-03-27T10:00:00Z"), b"{")
-    stream.run(transfer("T-2", at="2026-03-27T15:00:00Z"), transfer("T-2", at="2026-03-27T15:00:00Z"), transfer("T-3", at="2026-03-27T10:00:30Z"), b"[")
+    stream.run(
+        transfer("T-2", at="2026-03-27T15:00:00Z"),
+        transfer("T-2", at="2026-03-27T15:00:00Z"),
+        transfer("T-3", at="2026-03-27T10:00:30Z"),
+        b"[",
+    )
     names = [table.name for table in (BRONZE, SILVER, QUARANTINE, *GOLD)]
     before = snapshot(names)
 
@@ -145,7 +154,9 @@ def test_gold_equals_the_windows_of_all_of_silver(stream):
         stream.run(*(transfer(f"T-{i + j}", at=f"2026-03-27T{times[i + j]}Z", amount=str(i + j + 1)) for j in (0, 1)))
 
     whole = gold.whole_windows(stream.lake.read(stream.spark, SILVER)).filter(f"table_name = '{PER_MINUTE.name}'")
-    expected = sorted((row.window_start.replace(tzinfo=UTC), row.sum_0) for row in whole.select("window_start", "sum_0").collect())
+    expected = sorted(
+        (row.window_start.replace(tzinfo=UTC), row.sum_0) for row in whole.select("window_start", "sum_0").collect()
+    )
     assert stream.rows("SELECT window_start, amount FROM gold_transactions_per_minute ORDER BY 1") == expected
 
 

@@ -29,8 +29,19 @@ def test_the_dummy_record_says_what_was_assumed(spark):
 
 
 def test_a_gsma_record_keeps_what_it_says(spark):
-    record = gsma(amount="12.30", currency="KES", transactionStatus="Completed", modificationDate="2026-03-27T21:00:00+03:00")
-    columns = ("record_format", "status", "amount", "fee_amount", "debit_party", "channel", "event_time", "event_time_source")
+    record = gsma(
+        amount="12.30", currency="KES", transactionStatus="Completed", modificationDate="2026-03-27T21:00:00+03:00"
+    )
+    columns = (
+        "record_format",
+        "status",
+        "amount",
+        "fee_amount",
+        "debit_party",
+        "channel",
+        "event_time",
+        "event_time_source",
+    )
     rows = bronze_rows(spark, [record]).select(*columns)
 
     at = datetime(2026, 3, 27, 18, 0)

@@ -21,7 +21,10 @@ def measures(spark, records, build):
 
 def payment(reference, status="completed", payer=PAYER, **changes):
     return gsma(
-        transactionReference=reference, transactionStatus=status, debitParty=[{"key": "msisdn", "value": payer}], **changes
+        transactionReference=reference,
+        transactionStatus=status,
+        debitParty=[{"key": "msisdn", "value": payer}],
+        **changes,
     )
 
 
@@ -51,7 +54,9 @@ def test_a_minute_counts_every_status_and_sums_what_completed(spark):
 def test_cash_in_takes_float_from_the_agent_and_cash_out_brings_it_back(spark):
     records = [
         agent_cash("deposit", "AG-1", PAYER, amount="5000", transactionReference="T-1"),
-        agent_cash("deposit", "AG-1", PAYER, amount="2000", transactionReference="T-2", creationDate="2026-03-27T17:55:00Z"),
+        agent_cash(
+            "deposit", "AG-1", PAYER, amount="2000", transactionReference="T-2", creationDate="2026-03-27T17:55:00Z"
+        ),
         agent_cash("withdrawal", "AG-1", "256777000009", amount="10000", transactionReference="T-3"),
         agent_cash("withdrawal", "AG-1", PAYER, amount="1", transactionReference="T-4", transactionStatus="failed"),
         payment("T-5"),
