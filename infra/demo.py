@@ -23,15 +23,15 @@ from jobs.reconciliation import quarantine_reasons, reconcile, record_conflicts
 from jobs.settings import ROOT, Settings, load_settings
 from producers.progress import progress
 from producers.replay import ReplayCounts, ReplayOptions, replay
-from schemas.tables import TABLES
+from schemas.tables import GOLD, TABLES
 
 DATA = ROOT / "data" / "transactions.json"
 FAULTS = ROOT / "conf" / "faults.toml"
 FOLDER = ROOT / ".local" / "demo"
 CONF_FILE, MANIFEST, PID_FILE = FOLDER / "pipeline.toml", FOLDER / "manifest.json", FOLDER / "stream.pid"
 
-# Slow enough that the stream takes several batches, so that late records meet closed windows.
-RECORDS_PER_SECOND = 400
+RECORDS_PER_SECOND = 500
+PAUSE_AFTER_RECORDS = 2_500
 # A cold start of Spark on a busy machine of two cores.
 LONGEST_WAIT_SECONDS = 150
 
@@ -66,7 +66,7 @@ def _run(keep: bool) -> Summary:
         create_topic(settings)
         _say("starting the stream: spark-submit jobs/stream_transactions.py")
         with _stream() as stream:
-            counts = _produce(settings)
+            counts = _produce(settings, lambda: _await_tables(settings, lake, stream))
             _await_tables(settings, lake, stream)
         _say("checking the tables: spark-submit jobs/validate_tables.py")
         with lake.locked("momo demo"):
@@ -78,6 +78,7 @@ def _run(keep: bool) -> Summary:
             reconciliation=reconcile(lake, settings.kafka.topic, end_offsets(settings)),
             quarantine=quarantine_reasons(lake),
             tables=_rows_per_table(lake),
+            corrected_windows=sum(lake.value(f"SELECT count(*) FROM {t.name} WHERE revision > 0") for t in GOLD),
             checks_passed=checks_passed,
             lake=lake.path,
         )
@@ -136,16 +137,24 @@ def _submit(program: str, log: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
 
 
-def _produce(settings: Settings) -> ReplayCounts:
+def _produce(settings: Settings, await_tables: Callable[[], None]) -> ReplayCounts:
+    """Replay with a pause in the middle, so that late records of the second half find their windows closed."""
     _say(f"replaying {DATA.relative_to(ROOT)} with the faults of {FAULTS.relative_to(ROOT)}")
     options = ReplayOptions(source=str(DATA), rate=RECORDS_PER_SECOND, faults=FAULTS, manifest=MANIFEST)
-    with progress() as report:
+    pauses = [await_tables]
+    with progress() as show:
+
+        def report(counts: ReplayCounts) -> None:
+            show(counts)
+            if counts.acknowledged >= PAUSE_AFTER_RECORDS and pauses:
+                pauses.pop()()
+
         return replay(options, settings, report=report)
 
 
 def _await_tables(settings: Settings, lake: Lake, stream: subprocess.Popen[bytes]) -> None:
-    """Wait until every record is through all tables."""
-    _say("waiting until every record is in gold")
+    """Wait until every record that was sent is through all tables."""
+    _say("waiting until every record so far is in gold")
     _await(lambda: reconcile(lake, settings.kafka.topic, end_offsets(settings)).is_clean, stream)
 
 

@@ -23,6 +23,7 @@ class Summary:
     reconciliation: Reconciliation
     quarantine: Mapping[str, int]
     tables: Mapping[str, int]
+    corrected_windows: int
     checks_passed: bool
     lake: Path
 
@@ -60,6 +61,7 @@ class Summary:
             "reconciliation": self.reconciliation.as_dict(),
             "quarantine": dict(self.quarantine),
             "tables": dict(self.tables),
+            "corrected_windows": self.corrected_windows,
             "checks_passed": self.checks_passed,
             "problems": self.problems,
         }
@@ -77,6 +79,7 @@ def print_summary(summary: Summary, seconds: float) -> None:
         f"sent {counts.sent:,} = acknowledged {counts.acknowledged:,} = bronze {found.bronze:,} = "
         f"silver {found.silver:,} + quarantine {found.quarantine:,} + repeats {found.repeats:,}"
     )
+    console.print(f"{summary.corrected_windows:,} closed gold windows were corrected by late events")
     proved = "nothing lost, nothing doubled, money conserved to the last digit"
     _print_verdict(console, "reconcile", found.is_clean, proved)
     _print_verdict(console, "checks", summary.checks_passed, f"page: {summary.lake / 'checks' / 'index.html'}")
