@@ -112,7 +112,7 @@ def existing_lake(path: Path) -> Lake:
 def tables_named(names: str | None) -> list[Table]:
     """The tables of a comma-separated list, all that have a suite for None; raises `SettingsError` for any other."""
     with_suite = {table.name: table for table in TABLES if table != CHECK_RESULTS}
-    wanted = list(with_suite) if names is None else names.split(",")
+    wanted = list(with_suite) if names is None else list(dict.fromkeys(names.split(",")))
     unknown = [name for name in wanted if name not in with_suite]
     if unknown:
         raise SettingsError(f"--tables names '{unknown[0]}', which has no checks: choose from {', '.join(with_suite)}.")
