@@ -1,11 +1,16 @@
 """One Spark session for the whole run, and the pieces tests are written with."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 from pyspark.sql import SparkSession
 
 from jobs.session import build_session
+
+
+# The tests' JVM lives for minutes: the second compiler would take more time than its code saves.
+os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,8 @@ def started(command: list[str], log: TextIO) -> subprocess.Popen[bytes]:
 def send(settings: Settings, records: Iterator[object] | list[object]) -> None:
     producer = KafkaProducer(bootstrap_servers=settings.kafka.bootstrap, linger_ms=5, max_request_size=4_000_000)
     for i, record in enumerate(records):
-        producer.send(settings.kafka.topic, key=str(i % 7).encode() if i % 3 else None, value=encoded(record))
+        key = None if i % 3 == 0 and record is not None else str(i % 7).encode()
+        producer.send(settings.kafka.topic, key=key, value=encoded(record))
     producer.flush()
     producer.close()
 
