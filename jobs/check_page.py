@@ -95,7 +95,8 @@ thead th { border-top: 0; font-weight: 600; font-size: .82rem; } td.text { min-w
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 details { margin-top: .8rem; } summary { padding: .7rem .9rem; cursor: pointer; }
 summary b { margin-right: .8rem; } code { font: .88em ui-monospace, Menlo, Consolas, monospace; color: var(--soft); }
-.observed { min-width: 15rem; overflow-wrap: anywhere; } .plain { color: var(--ink); font-weight: 400; white-space: normal; }
+.observed { min-width: 15rem; overflow-wrap: anywhere; }
+.plain { color: var(--ink); font-weight: 400; white-space: normal; }
 .ok, .bad, .warn { font-weight: 600; white-space: nowrap; } .none { color: var(--soft); }
 .ok { color: var(--ok); } .bad { color: var(--bad); } .warn { color: var(--warn); }
 </style>

@@ -8,7 +8,6 @@ from pyspark.sql import SparkSession
 
 from jobs.session import build_session
 
-
 # The tests' JVM lives for minutes: the second compiler would take more time than its code saves.
 os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
 

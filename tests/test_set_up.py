@@ -58,7 +58,9 @@ def fake_java(folder: Path, version: str, modules: str = "java.base jdk.incubato
     return folder
 
 
-@pytest.mark.parametrize(("version", "is_fit"), [("17.0.15", True), ("21.0.8", True), ("11.0.2", False), ("25.0.1", False)])
+@pytest.mark.parametrize(
+    ("version", "is_fit"), [("17.0.15", True), ("21.0.8", True), ("11.0.2", False), ("25.0.1", False)]
+)
 def test_only_a_java_that_spark_supports_is_taken(tmp_path, monkeypatch, version, is_fit):
     monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "jdk", version)))
     monkeypatch.setattr("infra.java.shutil.which", lambda name: None)
