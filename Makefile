@@ -19,7 +19,7 @@ test: ## the whole suite, the tests on the real broker included
 
 test-fresh-clone: ## make demo, twice, in a fresh clone of what is committed
 	@$(PYTHON) -m infra.set_up dev
-	@.venv/bin/python -m pytest -m fresh_clone tests/test_fresh_clone.py
+	@.venv/bin/python -m pytest -n 0 -m fresh_clone tests/test_fresh_clone.py
 
 check: ## lint and types
 	@$(PYTHON) -m infra.set_up dev
