@@ -1,30 +1,17 @@
 """A real broker for the tests that need one: started once, on a free port, with its data in a temporary folder."""
 
-import socket
 import uuid
 from collections.abc import Iterator
 
 import pytest
 
+from infra.ports import free_port_pair
 from jobs.settings import Settings, load_settings
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let kafka-python be imported: 3.0.12 reads its own files in a way that Python 3.11 calls deprecated."""
     config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
-
-
-def free_port_pair() -> int:
-    """A free port of loopback whose next one up is free as well: the broker's and its controller's."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except (OSError, OverflowError):
-                continue
-            return port
 
 
 @pytest.fixture
