@@ -5,6 +5,7 @@ where Spark's MERGE takes two; one engine then owns all writes of a table.
 """
 
 import fcntl
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,6 +76,13 @@ class Lake:
     def read(self, spark: SparkSession, table: Table) -> DataFrame:
         """The table as Spark sees it now."""
         return spark.read.format("delta").load(self.table_path(table))
+
+    def newest_rows(self, spark: SparkSession, table: Table) -> DataFrame:
+        """The rows of the newest append, read from its files alone, for who has just written them."""
+        log = max((self.path / table.name / "_delta_log").glob("*.json"))
+        actions = map(json.loads, log.read_text().splitlines())
+        files = [f"{self.table_path(table)}/{action['add']['path']}" for action in actions if "add" in action]
+        return spark.read.schema(table.schema).parquet(*files)
 
     def stream(self, spark: SparkSession, table: Table) -> DataFrame:
         """The table's appends as a stream."""

@@ -1,4 +1,4 @@
-"""The wiring: Kafka → bronze → silver and quarantine → gold, as three streaming queries.
+"""The wiring: Kafka → bronze and quarantine → silver → gold, as three streaming queries.
 
 Each query turns a batch into rows of its table by a pure function, and writes it. A batch is repeated only by a
 restart, so the first batch after each start is written with a look at what is there, all others plainly.
@@ -7,7 +7,7 @@ restart, so the first batch after each start is written with a look at what is t
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.streaming.readwriter import DataStreamWriter
@@ -47,7 +47,8 @@ class Pipeline:
         """The queries; all columns are built here, for building them in each batch would cost more than its rows."""
         stream = self._settings.stream
         parsed = bronze.parse_events(self._topic, self._settings.dummy, stream.future_tolerance)
-        survivors = silver.deduplicate(self._lake.stream(self._spark, BRONZE), stream.dedup_horizon)
+        transactions = silver.transactions(self._lake.stream(self._spark, BRONZE))
+        survivors = silver.deduplicate(transactions, stream.dedup_horizon)
         enriched = enrichment.with_countries_and_operators(survivors, self._countries, self._operators)
         windows = gold.changed_windows(self._lake.stream(self._spark, SILVER), stream.lateness)
         return [
@@ -65,22 +66,23 @@ class Pipeline:
         )
 
     def _write_bronze(self, parsed: DataFrame, batch_id: int) -> None:
-        self._append(_with_constant(parsed, "ingested_at", datetime.now(UTC)).select(BRONZE.column_names), BRONZE)
+        """Append to bronze, and to quarantine what of it breaks a rule."""
+        seen = Observation()
+        rows = _with_constant(parsed, "ingested_at", datetime.now(UTC)).select(BRONZE.column_names)
+        is_first = BRONZE.name not in self._written
+        self._append(rows.observe(seen, F.count(F.when(~rules.accepted(), 1)).alias("broken")), BRONZE)
+        if is_first:
+            # It may be in bronze since before this start, and not yet in quarantine.
+            self._append(silver.quarantined(rows), QUARANTINE)
+        elif seen.get["broken"]:
+            self._append(silver.quarantined(self._lake.newest_rows(self._spark, BRONZE)), QUARANTINE)
 
     def _write_silver(self, enriched: DataFrame, batch_id: int) -> None:
-        events = _with_constant(enriched, "stream_time", self._newest_event_time).persist()
-        try:
-            accepted = F.when(rules.accepted(), F.col("event_time"))
-            counted = events.agg(F.count("*"), F.count(accepted), F.max(F.unix_micros(accepted))).collect()[0]
-            rows, accepted_rows, newest_micros = counted
-            if accepted_rows:
-                self._append(silver.transactions(events), SILVER)
-            if rows > accepted_rows:
-                self._append(silver.quarantined(events), QUARANTINE)
-            self._written |= {SILVER.name, QUARANTINE.name}
-        finally:
-            events.unpersist()
-        self._newest_event_time = _newer(self._newest_event_time, newest_micros)
+        """Append to silver, with the newest event time of the batches before."""
+        seen = Observation()
+        rows = _with_constant(enriched, "stream_time", self._newest_event_time).select(SILVER.column_names)
+        self._append(rows.observe(seen, F.max(F.unix_micros("event_time")).alias("newest_micros")), SILVER)
+        self._newest_event_time = _newer(self._newest_event_time, seen.get["newest_micros"])
 
     def _write_gold(self, changed: DataFrame, batch_id: int) -> None:
         self._gold.write(changed)

@@ -75,9 +75,9 @@ def _reversal_without_original() -> Column:
 
 # A record that is not one JSON object breaks one of these and is looked at no further.
 STRUCTURE_RULES = (
-    Rule("null_value", lambda: F.col("value_is_null")),
-    Rule("bad_utf8", lambda: ~F.col("value_is_null") & F.col("payload").isNull()),
-    Rule("not_one_json_object", lambda: F.col("payload").isNotNull() & ~F.col("is_one_object")),
+    Rule("null_value", lambda: F.col("payload").isNull() & F.col("payload_bytes").isNull()),
+    Rule("bad_utf8", lambda: F.col("payload_bytes").isNotNull()),
+    Rule("not_one_json_object", lambda: F.col("payload").isNotNull() & F.col("record_format").isNull()),
 )
 
 TRANSACTION_RULES = (
