@@ -6,13 +6,15 @@ records look like is tried by a plain comparison before a regular expression or 
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DecimalType, StringType, StructField, StructType
+from pyspark.sql.types import ArrayType, BooleanType, StringType, StructField, StructType
 
 from jobs import rules
 from jobs.settings import DummySettings
 from schemas.tables import BRONZE, MONEY, MONEY_SUM
 
 _TEXT = StringType()
+# The field of an object that is put after the record, to see that the parser came to the end of it.
+_END = "momostream.end"
 
 
 def _struct(*names: str) -> StructType:
@@ -21,8 +23,7 @@ def _struct(*names: str) -> StructType:
 
 _KEYS_AND_VALUES = ArrayType(_struct("key", "value"))
 
-# What is read of a record. Amounts stay text until the GSMA pattern has passed them, for from_json rounds
-# decimals quietly.
+# What is read of a record. Amounts stay as they are written, for from_json rounds decimals quietly.
 EVENT_SCHEMA = StructType(
     [
         *_struct(
@@ -33,9 +34,10 @@ EVENT_SCHEMA = StructType(
         StructField("creditParty", _KEYS_AND_VALUES),
         StructField("metadata", _KEYS_AND_VALUES),
         StructField("fees", ArrayType(_struct("feeAmount", "feeCurrency"))),
-        *_struct("transaction_id", "sender_phone_number", "receiver_phone_number", "transaction_time"),
-        # A JSON number: wide enough that only an amount the rules refuse anyway could be rounded.
-        StructField("transaction_amount", DecimalType(38, 18)),
+        *_struct(
+            "transaction_id", "sender_phone_number", "receiver_phone_number", "transaction_amount", "transaction_time",
+        ),
+        StructField(_END, BooleanType()),
     ]
 )  # fmt: skip
 
@@ -75,19 +77,25 @@ def _with_payload(records: DataFrame) -> DataFrame:
 def _with_event(records: DataFrame) -> DataFrame:
     """Parse once, into `event`; null, as is `record_format`, when the payload is not one JSON object.
 
-    In brackets, for from_json takes `{"a":1} junk` as the object and drops the junk.
+    As the first element of a list that has an end of our own: from_json takes `{"a":1} junk` for the object, and
+    drops the junk.
     """
-    in_brackets = F.concat(F.lit("["), F.col("payload"), F.lit("]"))
-    parsed = records.withColumn("events", F.from_json(in_brackets, ArrayType(EVENT_SCHEMA), STRICT_JSON))
-    # An array in brackets, a number or a truncated object come out as null or as an object of nulls.
+    listed = F.concat(F.lit("["), F.col("payload"), F.lit(f',{{"{_END}":true}}]'))
+    parsed = records.withColumn("events", F.from_json(listed, ArrayType(EVENT_SCHEMA), STRICT_JSON))
+    is_whole = (F.size("events") == 2) & F.get("events", F.lit(1))[_END]
+    # An array, a number or the word null come out as an object of nulls.
     is_object = F.col("payload").startswith("{") | F.col("payload").rlike(r"\A\s*\{")
-    event = F.when((F.size("events") == 1) & is_object, F.get("events", F.lit(0)))
-    return parsed.withColumn("event", event).withColumn("record_format", _format(F.col("event"))).drop("events")
+    event = F.when(is_whole & is_object, F.get("events", F.lit(0)))
+    return parsed.withColumn("event", event).drop("events").withColumns(_formats(F.col("event")))
 
 
-def _format(event: Column) -> Column:
+def _formats(event: Column) -> dict[str, Column]:
     is_dummy = event["transaction_id"].isNotNull() & event["transactionReference"].isNull()
-    return F.when(is_dummy, "dummy").when(event.isNotNull(), "gsma")
+    return {
+        "is_dummy": event.isNotNull() & is_dummy,
+        "is_gsma": event.isNotNull() & ~is_dummy,
+        "record_format": F.when(event.isNotNull(), F.when(is_dummy, "dummy").otherwise("gsma")),
+    }
 
 
 def _with_parties(records: DataFrame) -> DataFrame:
@@ -99,13 +107,14 @@ def _with_parties(records: DataFrame) -> DataFrame:
         f"{side}_value": _is_dummy_then(F.col(f"event.{number}"), first[side]["value"])
         for side, (_, number) in fields.items()
     }
-    digits = {
-        f"{side}_value": F.when(F.col(f"{side}_key") == "msisdn", _digits(F.col(f"{side}_value"))).otherwise(
-            F.col(f"{side}_value")
-        )
-        for side in fields
-    }
-    return records.withColumns(keys | values).withColumns(digits)
+    is_phone = {f"{side}_is_phone": F.col(f"{side}_key") == "msisdn" for side in fields}
+    digits = {f"{side}_value": _digits_of_phone(side) for side in fields}
+    return records.withColumns(keys | values).withColumns(is_phone).withColumns(digits)
+
+
+def _digits_of_phone(side: str) -> Column:
+    value = F.col(f"{side}_value")
+    return F.when(F.col(f"{side}_is_phone"), _digits(value)).otherwise(value)
 
 
 def _digits(number: Column) -> Column:
@@ -116,16 +125,11 @@ def _digits(number: Column) -> Column:
 
 def _typed(records: DataFrame, dummy: DummySettings, future_tolerance: str) -> DataFrame:
     """Both formats as one set of columns."""
+    latest_event_time = F.col("kafka_timestamp") + F.expr(f"interval {future_tolerance}")
     return (
         records.withColumns(_event_time_text())
         .withColumns(_transaction_columns(dummy))
-        .withColumns(
-            {
-                "fee_amount": _fee_amount(),
-                "agent_id": _agent_id(),
-                "latest_event_time": F.col("kafka_timestamp") + F.expr(f"interval {future_tolerance}"),
-            }
-        )
+        .withColumns({"agent_id": _agent_id(), "latest_event_time": latest_event_time})
     )
 
 
@@ -138,10 +142,11 @@ def _transaction_columns(dummy: DummySettings) -> dict[str, Column]:
         "sub_type": F.col("event.subType"),
         "amount": _is_dummy_then(_dummy_amount(), _gsma_amount()),
         "currency": _is_dummy_then(F.lit(dummy.currency), F.col("event.currency")),
+        "fee_amount": _is_dummy_then(F.lit(0).cast(MONEY), _fee_amount()),
         "debit_party": _party("debit"),
         "credit_party": _party("credit"),
-        "debit_msisdn": F.when(F.col("debit_key") == "msisdn", F.col("debit_value")),
-        "credit_msisdn": F.when(F.col("credit_key") == "msisdn", F.col("credit_value")),
+        "debit_msisdn": F.when(F.col("debit_is_phone"), F.col("debit_value")),
+        "credit_msisdn": F.when(F.col("credit_is_phone"), F.col("credit_value")),
         "channel": F.coalesce(_channel(), F.lit("unknown")),
         "event_time": _is_dummy_then(_local_time(dummy.time_zone), _instant(F.col("event_time_text"))),
         "assumed": _is_dummy_then(F.array(*map(F.lit, ASSUMED)), F.array().cast("array<string>")),
@@ -149,25 +154,31 @@ def _transaction_columns(dummy: DummySettings) -> dict[str, Column]:
 
 
 def _is_dummy_then(dummy: Column, gsma: Column) -> Column:
-    return F.when(F.col("record_format") == "dummy", dummy).when(F.col("record_format") == "gsma", gsma)
+    return F.when(F.col("is_gsma"), gsma).when(F.col("is_dummy"), dummy)
 
 
 def _gsma_amount() -> Column:
-    """Null unless the field is a JSON text of the GSMA pattern: a JSON number has lost digits before we see it."""
-    is_text = _payload_has('"amount":"', r'"amount"\s*:\s*"')
-    fits = F.col("event.amount").rlike(rules.AMOUNT_PATTERN)
-    return F.when(is_text & fits, F.col("event.amount").try_cast(MONEY))
-
-
-def _payload_has(as_most_write_it: str, pattern: str) -> Column:
-    return F.col("payload").contains(as_most_write_it) | F.col("payload").rlike(pattern)
+    """Null unless the field is a JSON text of the GSMA pattern."""
+    amount = F.col("event.amount")
+    fits = amount.rlike(rules.AMOUNT_PATTERN) & _is_written('"amount":', F.concat(F.lit('"'), amount, F.lit('"')))
+    return F.when(fits, amount.try_cast(MONEY))
 
 
 def _dummy_amount() -> Column:
     """Null unless the field is a JSON number of the GSMA form, which rules out signs, exponents and long fractions."""
-    form = rules.AMOUNT_PATTERN.removeprefix(r"\A").removesuffix(r"\z")
-    is_plain_number = F.col("payload").rlike(rf'"transaction_amount"\s*:\s*{form}\s*[,}}]')
-    return F.when(is_plain_number, F.col("event.transaction_amount").try_cast(MONEY))
+    amount = F.col("event.transaction_amount")
+    fits = amount.rlike(rules.AMOUNT_PATTERN) & _is_written('"transaction_amount":', amount)
+    return F.when(fits, amount.try_cast(MONEY))
+
+
+def _is_written(name: str, value: Column) -> Column:
+    """Whether the payload has this field with this value, for from_json makes no difference of 5 and "5".
+
+    The value is digits, a point and quotes at the most.
+    """
+    spelt = F.concat(F.lit(name), value)
+    pattern = F.concat(F.lit(name.replace(":", r"\s*:\s*")), value, F.lit(r"\s*[,}]"))
+    return F.col("payload").contains(F.concat(spelt, F.lit(","))) | F.rlike("payload", pattern)
 
 
 def _party(side: str) -> Column:
@@ -181,13 +192,9 @@ def _channel() -> Column:
     metadata = F.col("event.metadata")
     first = F.get(metadata, F.lit(0))
     in_list = F.get(F.filter(metadata, lambda one: one["key"] == "channel"), F.lit(0))["value"]
-    in_object = F.regexp_extract("payload", r'"metadata"\s*:\s*\{[^{}]*?"channel"\s*:\s*"([^"\\]{1,64})"', 1)
-    # A metadata object is null as a list.
-    found = (
-        F.when(first["key"] == "channel", first["value"])
-        .when(metadata.isNotNull(), in_list)
-        .when(F.col("payload").contains('"metadata"'), in_object)
-    )
+    # An object is null as a list.
+    in_object = F.when(F.col("payload").contains('"metadata"'), F.get_json_object("payload", "$.metadata.channel"))
+    found = F.when(first["key"] == "channel", first["value"]).when(metadata.isNotNull(), in_list).otherwise(in_object)
     return F.when((found != "") & (F.length(found) <= 64), F.lower(found))
 
 
@@ -219,11 +226,11 @@ def _fee_amount() -> Column:
     def amount_of(fee: Column) -> Column:
         is_amount = fee["feeAmount"].rlike(rules.AMOUNT_PATTERN) & fee["feeCurrency"].isNotNull()
         amount = F.when(is_amount, fee["feeAmount"].try_cast(MONEY_SUM))
-        return F.when(amount.isNotNull() & (fee["feeCurrency"] != F.col("currency")), zero).otherwise(amount)
+        return F.when(amount.isNotNull() & (fee["feeCurrency"] != F.col("event.currency")), zero).otherwise(amount)
 
     total = F.aggregate(fees, zero, lambda total, fee: (total + amount_of(fee)).cast(MONEY_SUM))
     # Fees that are not a list of objects are parsed as null: only a record that says nothing of fees has none.
-    says_fees = F.col("payload").contains('"fees"') & F.col("payload").rlike(r'"fees"\s*:\s*[^n\s]')
+    says_fees = F.col("payload").contains('"fees"') & F.get_json_object("payload", "$.fees").isNotNull()
     return (
         F.when(fees.isNull() & ~says_fees, F.lit(0).cast(MONEY))
         .when(F.size(fees) == 1, amount_of(F.get(fees, F.lit(0))).try_cast(MONEY))
@@ -239,4 +246,4 @@ def _agent_id() -> Column:
 
 
 def _alias(side: str) -> Column:
-    return F.when(F.col(f"{side}_key") != "msisdn", F.col(f"{side}_value"))
+    return F.when(~F.col(f"{side}_is_phone"), F.col(f"{side}_value"))

@@ -1,11 +1,13 @@
 """What silver adds to a transaction from reference tables: country and operator of each phone number."""
 
 import csv
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import MapType, StringType
 
 from jobs.settings import ROOT
 
@@ -43,8 +45,15 @@ def _read(path: Path, key: str, value: str) -> dict[str, str]:
 
 
 def _by_prefix(msisdn: Column, table: Mapping[str, str]) -> Column:
-    lengths = sorted({len(prefix) for prefix in table}, reverse=True)
+    """A map is searched from its beginning: so first the ones with the same two digits, then among these."""
+    shelves: dict[str, dict[str, str]] = {}
+    for prefix, name in table.items():
+        shelves.setdefault(prefix[:2], {})[prefix] = name
     # One text instead of a literal per prefix, of which each is a call to the JVM; Spark makes it a map once.
-    pairs = F.str_to_map(F.lit(";".join(f"{key}={name}" for key, name in table.items())), F.lit(";"), F.lit("="))
-    found = [F.try_element_at(pairs, F.substring(msisdn, 1, length)) for length in lengths]
+    shelf = F.try_element_at(F.from_json(F.lit(json.dumps(shelves)), _SHELVES), F.substring(msisdn, 1, 2))
+    lengths = sorted({len(prefix) for prefix in table}, reverse=True)
+    found = [F.try_element_at(shelf, F.substring(msisdn, 1, length)) for length in lengths]
     return F.when(msisdn.isNull(), "none").otherwise(F.coalesce(*found, F.lit("unknown")))
+
+
+_SHELVES = MapType(StringType(), MapType(StringType(), StringType()))

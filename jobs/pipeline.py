@@ -98,12 +98,11 @@ class Pipeline:
 def _with_constant(rows: DataFrame, name: str, value: datetime | None) -> DataFrame:
     """A column with one value in the whole batch.
 
-    Joined, not a literal: a value that changes from batch to batch and stands in the plan makes Spark compile new
-    code for every batch.
+    As the first element of a list, by an index that looks like data: a plain literal that changes from batch to batch
+    stands in the generated code and makes Spark compile it anew each time, a list is only referred to.
     """
-    text = "NULL" if value is None else f"'{value.isoformat()}'"
-    one_row = rows.sparkSession.sql(f"SELECT CAST({text} AS TIMESTAMP) AS {name}")
-    return rows.crossJoin(F.broadcast(one_row))
+    one = F.array(F.lit(value).cast("timestamp"))
+    return rows.withColumn(name, F.get(one, F.col("partition") % 1))
 
 
 def _newer(time: datetime | None, micros: int | None) -> datetime | None:
