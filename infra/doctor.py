@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from infra.broker import broker_status
-from infra.jars import JarsError, check_jars
+from infra.jars import RUN, JarsError, check_jars
 from infra.java import find_java
 from jobs.command_line import add_settings_arguments, settings_from
 from jobs.errors import DependencyMissing
@@ -92,7 +92,7 @@ def _java() -> tuple[bool, str]:
 
 def _jars() -> tuple[bool, str]:
     try:
-        check_jars(ROOT)
+        check_jars(ROOT, RUN)
     except JarsError as problem:
         return False, str(problem)
     return True, "All JARs are the ones of infra/jars.sha256."

