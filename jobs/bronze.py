@@ -134,6 +134,7 @@ def _typed(records: DataFrame, dummy: DummySettings, future_tolerance: str) -> D
 
 
 def _transaction_columns(dummy: DummySettings) -> dict[str, Column]:
+    currency = _is_dummy_then(F.lit(dummy.currency), F.col("event.currency"))
     return {
         "transaction_reference": _is_dummy_then(F.col("event.transaction_id"), F.col("event.transactionReference")),
         "original_transaction_reference": F.col("event.originalTransactionReference"),
@@ -141,8 +142,8 @@ def _transaction_columns(dummy: DummySettings) -> dict[str, Column]:
         "transaction_type": _is_dummy_then(F.lit(dummy.type), F.col("event.type")),
         "sub_type": F.col("event.subType"),
         "amount": _is_dummy_then(_dummy_amount(), _gsma_amount()),
-        "currency": _is_dummy_then(F.lit(dummy.currency), F.col("event.currency")),
-        "fee_amount": _is_dummy_then(F.lit(0).cast(MONEY), _fee_amount()),
+        "currency": currency,
+        "fee_amount": _fee_amount(currency),
         "debit_party": _party("debit"),
         "credit_party": _party("credit"),
         "debit_msisdn": F.when(F.col("debit_is_phone"), F.col("debit_value")),
@@ -218,7 +219,7 @@ def _local_time(time_zone: str) -> Column:
     return F.when(is_wall_clock, F.to_utc_timestamp(text.try_cast("timestamp"), time_zone))
 
 
-def _fee_amount() -> Column:
+def _fee_amount(currency: Column) -> Column:
     """Sum of the fees in the transaction's currency; 0 when none is stated, null when one is not an amount."""
     fees = F.col("event.fees")
     zero = F.lit(0).cast(MONEY_SUM)
@@ -226,7 +227,7 @@ def _fee_amount() -> Column:
     def amount_of(fee: Column) -> Column:
         is_amount = fee["feeAmount"].rlike(rules.AMOUNT_PATTERN) & fee["feeCurrency"].isNotNull()
         amount = F.when(is_amount, fee["feeAmount"].try_cast(MONEY_SUM))
-        return F.when(amount.isNotNull() & (fee["feeCurrency"] != F.col("event.currency")), zero).otherwise(amount)
+        return F.when(amount.isNotNull() & (fee["feeCurrency"] != currency), zero).otherwise(amount)
 
     total = F.aggregate(fees, zero, lambda total, fee: (total + amount_of(fee)).cast(MONEY_SUM))
     # Fees that are not a list of objects are parsed as null: only a record that says nothing of fees has none.
