@@ -2,13 +2,17 @@
 PYTHON ?= python3
 SHELL := /bin/sh
 
-.PHONY: help setup demo test test-fresh-clone check lock clean
+.PHONY: help setup setup-bench demo test test-fresh-clone check lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: ## environment, JARs and settings for Spark, in this folder alone
 	@$(PYTHON) -m infra.set_up run
+
+setup-bench: ## what the benchmark's other contestants need, in .local/peers
+	@$(PYTHON) -m infra.set_up dev
+	@.venv/bin/python -m infra.bench.peers
 
 demo: setup ## dummy transactions through a real broker and the real stream, then a summary
 	@.venv/bin/momo demo
@@ -33,6 +37,7 @@ lock: ## renew requirements/*.txt from pyproject.toml
 	@$(UV_COMPILE) --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
 	@$(UV_COMPILE) requirements/java.in -o requirements/java.txt
 	@$(UV_COMPILE) requirements/uv.in -o requirements/uv.txt
+	@$(UV_COMPILE) requirements/peers.in -o requirements/peers.txt
 
 clean: ## take away everything that set-up and demo made
 	@-.venv/bin/momo broker stop 2>/dev/null

@@ -1,0 +1,1 @@
+"""Benchmarks: contestants over one topic, a roofline, and the age of what readers see."""

@@ -1,0 +1,1 @@
+"""The programs that take part; each speaks the protocol of `protocol.py`."""

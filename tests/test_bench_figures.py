@@ -1,0 +1,132 @@
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from infra.bench.figures import first_reached, latency_percentiles, paired_ratio, slope
+from infra.bench.freshness_report import gold_seen
+from infra.bench.open_loop import Template
+from infra.bench.report import markdown_table
+from infra.bench.versions import Rows, Watched, rows_by_version, rows_seen_by, totals_by_version
+
+
+def test_a_ratio_that_is_the_same_in_every_round_has_no_width():
+    ratio = paired_ratio([4.0, 8.0, 6.0], [2.0, 4.0, 3.0])
+
+    assert (ratio.median, ratio.low, ratio.high) == (2.0, 2.0, 2.0)
+
+
+def test_a_ratio_is_taken_round_by_round_so_a_slow_round_of_both_does_not_move_it():
+    assert paired_ratio([2.0, 20.0, 2.0], [1.0, 10.0, 1.0]).median == 2.0
+
+
+def test_the_interval_of_a_ratio_holds_its_median_and_stays_within_what_was_seen():
+    ratio = paired_ratio([3.0, 4.0, 5.0, 4.5, 3.5], [1.0] * 5)
+
+    assert 3.0 <= ratio.low <= ratio.median == 4.0 <= ratio.high <= 5.0
+
+
+def test_the_interval_of_one_round_is_that_round():
+    assert paired_ratio([3.0], [2.0]).low == paired_ratio([3.0], [2.0]).high == 1.5
+
+
+def test_a_percentile_is_a_latency_that_somebody_had():
+    assert latency_percentiles(np.arange(1, 101)) == {"p50_s": 51.0, "p95_s": 96.0, "p99_s": 100.0, "max_s": 100.0}
+
+
+def test_no_latency_has_no_percentile():
+    assert latency_percentiles([]) == {}
+
+
+def test_a_lag_that_grows_by_two_a_second_has_slope_two():
+    assert slope([100.0, 105.0, 110.0], [7, 17, 27]) == pytest.approx(2.0)
+
+
+def test_a_lag_seen_once_has_no_slope():
+    assert slope([1.0], [5]) == 0.0
+
+
+def test_a_count_is_reached_at_the_first_total_that_is_as_large():
+    assert first_reached([1, 10, 11, 99], [0, 10, 30]).tolist() == [1, 1, 2, 3]
+
+
+def test_a_total_that_falls_back_has_been_reached_all_the_same():
+    assert first_reached([9], [10, 4, 12]).tolist() == [0]
+
+
+def test_rows_are_seen_with_the_version_that_added_them(tmp_path):
+    table = table_of(tmp_path, {"a": [1_000_000, 2_000_000]}, {"b": [3_500_000]}, seen=[10.0, 20.0])
+
+    rows = rows_by_version(table)
+
+    assert rows.due.tolist() == [1.0, 2.0, 3.5]
+    assert rows.seen.tolist() == [10.0, 10.0, 20.0]
+    assert rows.ends.tolist() == [2, 3]
+
+
+def test_a_version_that_only_rewrites_files_adds_no_rows(tmp_path):
+    table = table_of(tmp_path, {"a": [1_000_000]}, {"b": [1_000_000]}, seen=[10.0, 20.0], data_change=[True, False])
+
+    assert rows_by_version(table).ends.tolist() == [1, 1]
+
+
+def test_the_total_of_a_version_is_that_of_the_files_it_consists_of(tmp_path):
+    log = tmp_path / "_delta_log"
+    log.mkdir()
+    for name, counts in {"a": [2, 3], "b": [4, 3]}.items():
+        pq.write_table(pa.table({"event_count": counts}), tmp_path / name)
+    (log / f"{0:020d}.json").write_text('{"metaData": {}}\n')
+    (log / f"{1:020d}.json").write_text(json.dumps({"add": {"path": "a", "dataChange": True}}))
+    actions = ({"add": {"path": "b", "dataChange": True}}, {"remove": {"path": "a"}})
+    (log / f"{2:020d}.json").write_text("\n".join(map(json.dumps, actions)))
+
+    assert totals_by_version(Watched(tmp_path, "event_count", seen=[1.0, 2.0, 3.0])).tolist() == [0, 5, 7]
+
+
+def test_a_silver_row_is_seen_in_gold_once_gold_has_counted_its_version(tmp_path):
+    (tmp_path / "_delta_log").mkdir()
+    for version, total in enumerate((2, 4)):
+        pq.write_table(pa.table({"event_count": [total]}), tmp_path / f"{version}")
+        added = {"add": {"path": f"{version}", "dataChange": True}}
+        removed = [{"remove": {"path": f"{version - 1}"}}] if version else []
+        (tmp_path / "_delta_log" / f"{version:020d}.json").write_text("\n".join(map(json.dumps, [added, *removed])))
+    silver = Rows(due=np.zeros(5), seen=np.zeros(5), ends=np.array([2, 3, 5]))
+
+    seen = gold_seen(silver, Watched(tmp_path, "event_count", seen=[7.0, 9.0]))
+
+    assert seen.tolist() == [7.0, 7.0, 9.0, np.inf, np.inf]
+
+
+def test_the_rows_seen_at_a_time_are_those_of_the_versions_before_it():
+    rows = Rows(due=np.zeros(3), seen=np.zeros(3), ends=np.array([2, 3]))
+
+    assert rows_seen_by(rows, [10.0, 20.0], [9.0, 10.0, 25.0]).tolist() == [0, 2, 3]
+
+
+def test_a_template_is_filled_with_number_due_time_and_dates():
+    template = Template(b'256777\t{"transactionReference":"@REFERENCE@","creationDate":"@TIME@","x":"@TIME@"}')
+
+    record = json.loads(template.value(7, 1_774_634_400_000_250))
+
+    assert template.key == b"256777"
+    assert record["transactionReference"] == "B0000000007-1774634400000250"
+    assert record["creationDate"] == record["x"] == "2026-03-27T18:00:00.000250Z"
+
+
+def test_a_table_of_a_report_is_markdown():
+    assert markdown_table(("a", "b"), [["x", "1"]]) == "| a | b |\n| --- | ---: |\n| x | 1 |"
+
+
+def table_of(folder, *versions, seen, data_change=None):
+    """A table whose versions each add one file of records with these due times, in microseconds."""
+    (folder / "_delta_log").mkdir()
+    for version, files in enumerate(versions):
+        actions = []
+        for name, micros in files.items():
+            references = [f"B{i:010d}-{due:016d}" for i, due in enumerate(micros)]
+            pq.write_table(pa.table({"transaction_reference": references}), folder / name)
+            actions.append({"add": {"path": name, "dataChange": (data_change or [True] * len(versions))[version]}})
+        (folder / "_delta_log" / f"{version:020d}.json").write_text("\n".join(map(json.dumps, actions)))
+    return Watched(folder, "transaction_reference", seen=seen)
