@@ -7,7 +7,6 @@ from pathlib import Path
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import MapType, StringType
 
 from jobs.settings import ROOT
 
@@ -56,4 +55,4 @@ def _by_prefix(msisdn: Column, table: Mapping[str, str]) -> Column:
     return F.when(msisdn.isNull(), "none").otherwise(F.coalesce(*found, F.lit("unknown")))
 
 
-_SHELVES = MapType(StringType(), MapType(StringType(), StringType()))
+_SHELVES = "map<string, map<string, string>>"

@@ -66,15 +66,15 @@ class Pipeline:
         )
 
     def _write_bronze(self, parsed: DataFrame, batch_id: int) -> None:
-        """Append to bronze, and to quarantine what of it breaks a rule."""
+        """Append to bronze, and to quarantine what of it breaks a rule.
+
+        A batch that is repeated after a start may be in bronze already, not yet in quarantine: then it is bronze's
+        newest append.
+        """
         seen = Observation()
         rows = _with_constant(parsed, "ingested_at", datetime.now(UTC)).select(BRONZE.column_names)
-        is_first = BRONZE.name not in self._written
         self._append(rows.observe(seen, F.count(F.when(~rules.accepted(), 1)).alias("broken")), BRONZE)
-        if is_first:
-            # It may be in bronze since before this start, and not yet in quarantine.
-            self._append(silver.quarantined(rows), QUARANTINE)
-        elif seen.get["broken"]:
+        if seen.get["broken"]:
             self._append(silver.quarantined(self._lake.newest_rows(self._spark, BRONZE)), QUARANTINE)
 
     def _write_silver(self, enriched: DataFrame, batch_id: int) -> None:
