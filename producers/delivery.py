@@ -8,11 +8,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError
 
 from jobs.errors import DependencyMissing
 from jobs.settings import Settings
+from producers.batches import BatchProducer, failure_of
 from producers.wire import WireRecord
 
 # Measured best for events of 200 to 700 bytes: fewer, larger requests, at the price of a few milliseconds.
@@ -39,8 +39,8 @@ class Delivery:
         self._kafka, self._limit = settings.kafka, settings.producer.max_in_flight
         self._patience = settings.producer.delivery_timeout_seconds
         self._on_too_large = on_too_large
-        # In their order: what is sent and not known to be acknowledged, and lines that only wait their turn.
-        self._waiting: deque[tuple[WireRecord | int, Any]] = deque()
+        # In their order: lines sent with the future of their batch, and lines that only wait their turn.
+        self._waiting: deque[tuple[int, Any]] = deque()
         self._progress_at = time.monotonic()
         self._producer = self._connect(settings, largest)
 
@@ -52,7 +52,7 @@ class Delivery:
             self._progress_at = time.monotonic()
         try:
             # No time of our own: the topic's time is its arrival (docs/kafka.md).
-            future = self._producer.send(self._kafka.topic, value=record.value, key=record.key)
+            future = self._producer.put(record.key, record.value)
         except MessageSizeTooLargeError:
             self._on_too_large(record)
             self.skip(record.line)
@@ -60,7 +60,7 @@ class Delivery:
             raise self._given_up(type(problem).__name__) from None
         else:
             self.sent += 1
-            self._waiting.append((record, future))
+            self._waiting.append((record.line, future))
 
     def skip(self, line: int) -> None:
         """Count a line as done with, for it is kept elsewhere."""
@@ -93,30 +93,27 @@ class Delivery:
         self.check()
         if self._waiting:
             # Whether it was acknowledged, failed or is still on its way is seen at the next check.
-            with contextlib.suppress(KafkaError):
-                self._waiting[0][1].get(timeout=LOOK_SECONDS)
+            self._waiting[0][1].wait(LOOK_SECONDS)
 
     def _settle(self) -> None:
-        while self._waiting:
-            record, future = self._waiting[0]
-            if isinstance(record, WireRecord):
+        waiting, before = self._waiting, self.acknowledged
+        while waiting:
+            line, future = waiting[0]
+            if future is not None:
                 if not future.is_done:
-                    return
-                self._count(future)
-                self.line = record.line
-            else:
-                self.line = record
-            self._waiting.popleft()
-
-    def _count(self, future: Any) -> None:
-        if not future.succeeded():
-            raise self._given_up(type(future.exception).__name__)
-        self.acknowledged += 1
-        self._progress_at = time.monotonic()
+                    break
+                if failure := failure_of(future):
+                    raise self._given_up(type(failure).__name__)
+                self.acknowledged += 1
+            self.line = line
+            waiting.popleft()
+        if self.acknowledged > before:
+            self._progress_at = time.monotonic()
 
     def _connect(self, settings: Settings, largest: int) -> Any:
         try:
-            return KafkaProducer(
+            return BatchProducer(
+                settings.kafka.topic,
                 bootstrap_servers=settings.kafka.bootstrap.split(","),
                 client_id="momo-producer",
                 acks="all",

@@ -188,6 +188,27 @@ def test_at_the_edge_of_the_limit_a_record_is_either_sent_or_refused(topic: Sett
     assert 20 < counts.acknowledged < 200
 
 
+def test_a_limit_that_is_lowered_on_the_way_ends_the_replay_and_a_resumed_one_keeps_to_it(
+    topic: Settings, tmp_path: Path
+) -> None:
+    lines = [noisy(number, 3000 if number % 100 else 9000) for number in range(1, 4001)]
+    replayed = options(write_lines(tmp_path / "a", lines), tmp_path)
+
+    def lower_once(counts: ReplayCounts) -> None:
+        if counts.acknowledged > 500:
+            limited(topic, 8000)
+
+    with pytest.raises(DependencyMissing, match="takes no records"):
+        replay(replace(replayed, rate=1000), impatient(topic), report=lower_once)
+
+    counts = replay(replace(replayed, resume=True), topic)
+    assert counts.rejected > 0
+    assert counts.acknowledged == counts.read - counts.rejected
+    missing = set(lines) - values(topic).keys()
+    assert missing <= {line for line in lines if len(line) == 9000}
+    assert len(missing) == counts.rejected
+
+
 def test_a_topic_that_is_not_there_is_said_and_not_made(broker: Settings, tmp_path: Path) -> None:
     unknown = broker.model_copy(update={"kafka": broker.kafka.model_copy(update={"topic": "nobody.made.it"})})
     with pytest.raises(DependencyMissing, match="no topic 'nobody.made.it': create it with `momo topics`"):

@@ -166,7 +166,7 @@ def test_both_engines_refuse_the_same_odd_records_and_read_the_others_alike(spar
 
     ours, theirs = of_spark(spark, topic, tmp_path), of_kafka_streams(topic)
 
-    assert theirs.num_rows == 20
+    assert theirs.num_rows == 24
     assert_same(ours, theirs)
 
 
