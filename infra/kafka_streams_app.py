@@ -55,7 +55,7 @@ def windows_command(settings: Settings, grace_seconds: int, *options: str) -> li
         "replication": settings.topic.replication,
         "state-dir": STATE,
         "grace-seconds": grace_seconds,
-        "dedup-horizon-seconds": duration_seconds(stream.dedup_horizon),
+        "dedup-horizon-seconds": duration_seconds(settings.kafka_streams.dedup_horizon),
         "future-tolerance-seconds": duration_seconds(stream.future_tolerance),
         "dummy-currency": dummy.currency,
         "dummy-time-zone": dummy.time_zone,

@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         metavar="N",
         help="how late an event may be, by the event times before it; a later one is dropped and counted as too late "
-        "(default: stream.dedup_horizon)",
+        "(default: kafka_streams.dedup_horizon)",
     )
     parser.add_argument("--output-topic", metavar="NAME", help="made when it is not there (default: TOPIC.windows)")
     parser.add_argument("--json", action="store_true", help="with --until-end: one JSON object a window; money as text")
@@ -122,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _grace_seconds(hours: int | None, settings: Settings) -> int:
     if hours is None:
-        return duration_seconds(settings.stream.dedup_horizon)
+        return duration_seconds(settings.kafka_streams.dedup_horizon)
     if not 0 <= hours <= LONGEST_GRACE_HOURS:
         raise SettingsError(f"--grace-hours is {hours}: give 0 to {LONGEST_GRACE_HOURS}.")
     return hours * 3600

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from jobs.settings import ROOT
@@ -21,21 +21,17 @@ def read_prefixes(folder: Path = REFERENCE) -> tuple[dict[str, str], dict[str, s
     )
 
 
-def with_countries_and_operators(
-    transactions: DataFrame, countries: Mapping[str, str], operators: Mapping[str, str]
-) -> DataFrame:
-    """Add `debit_` and `credit_` `country` and `operator`, by longest prefix.
+def countries_and_operators(countries: Mapping[str, str], operators: Mapping[str, str]) -> dict[str, Column]:
+    """The columns `debit_` and `credit_` `country` and `operator`, by longest prefix of the parties' numbers.
 
     `unknown` for a number whose prefix nobody knows, `none` for a party that is not a phone. Some hundred prefixes
     are cheaper as a map in the plan than as a broadcast join, which costs a job in every batch.
     """
-    return transactions.withColumns(
-        {
-            f"{side}_{what}": _by_prefix(F.col(f"{side}_msisdn"), table)
-            for side in ("debit", "credit")
-            for what, table in (("country", countries), ("operator", operators))
-        }
-    )
+    return {
+        f"{side}_{what}": _by_prefix(F.col(f"{side}_msisdn"), table)
+        for side in ("debit", "credit")
+        for what, table in (("country", countries), ("operator", operators))
+    }
 
 
 def _read(path: Path, key: str, value: str) -> dict[str, str]:

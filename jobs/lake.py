@@ -5,14 +5,19 @@ where Spark's MERGE takes two; one engine then owns all writes of a table.
 """
 
 import fcntl
+import itertools
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from deltalake import DeltaTable, QueryBuilder, Schema
 from deltalake.exceptions import TableNotFoundError
 from pyspark.sql import DataFrame, SparkSession
@@ -77,22 +82,21 @@ class Lake:
         """The table as Spark sees it now."""
         return spark.read.format("delta").load(self.table_path(table))
 
-    def newest_rows(self, spark: SparkSession, table: Table) -> DataFrame:
-        """The rows of the newest append, read from its files alone, for who has just written them."""
-        log = max((self.path / table.name / "_delta_log").glob("*.json"))
-        actions = map(json.loads, log.read_text().splitlines())
-        files = [f"{self.table_path(table)}/{action['add']['path']}" for action in actions if "add" in action]
+    def read_files(self, spark: SparkSession, table: Table, files: Sequence[str]) -> DataFrame:
+        """The rows of these files of a table without partitions, for who has just written them."""
         return spark.read.schema(table.schema).parquet(*files)
 
     def stream(self, spark: SparkSession, table: Table) -> DataFrame:
         """The table's appends as a stream."""
         return spark.readStream.format("delta").load(self.table_path(table))
 
-    def append(self, rows: DataFrame, table: Table) -> None:
-        """Append in one commit."""
+    def append(self, rows: DataFrame, table: Table) -> list[str]:
+        """Append in one commit; gives the files it added, none where there were no rows."""
+        before = self._newest_version(table)
         rows.write.format("delta").mode("append").save(self.table_path(table))
+        return self._appended(table, after=before)
 
-    def append_onward(self, rows: DataFrame, table: Table) -> None:
+    def append_onward(self, rows: DataFrame, table: Table) -> list[str]:
         """Append the rows after the offsets the table has reached: safe for a batch that may have been written before.
 
         A batch can be repeated only by a restart, so this is for the first batch after a start; Delta's own check
@@ -104,7 +108,36 @@ class Lake:
         for row in self.query(reached).to_pylist():
             same_partition = (F.col("topic") == row["topic"]) & (F.col("partition") == row["partition"])
             rows = rows.filter(~(same_partition & (F.col("offset") <= row["last"])))
-        self.append(rows, table)
+        return self.append(rows, table)
+
+    def newest_append(self, table: Table) -> list[str]:
+        """The files of the newest commit that brought rows; none in an empty table."""
+        for version in range(self._newest_version(table), 0, -1):
+            if files := self._appended(table, after=version - 1):
+                return files
+        return []
+
+    def _newest_version(self, table: Table) -> int:
+        log = self.path / table.name / "_delta_log"
+        return max(int(name[:20]) for name in os.listdir(log) if name.endswith(".json") and name[:20].isdigit())
+
+    def _appended(self, table: Table, after: int) -> list[str]:
+        """Files with new rows of the commits after this version; a compaction's hold none."""
+        folder = self.path / table.name
+        logs = (folder / "_delta_log" / f"{version:020d}.json" for version in itertools.count(after + 1))
+        lines = (line for log in itertools.takewhile(Path.exists, logs) for line in log.read_text().splitlines())
+        adds = filter(None, (json.loads(line).get("add") for line in lines))
+        return [str(folder / unquote(add["path"])) for add in adds if add["dataChange"]]
+
+    def newest_files(self, table: Table, rows: int) -> list[str]:
+        """The files that hold at least so many of the rows ingested last, oldest first."""
+        files = pa.table(DeltaTable(self.table_path(table)).get_add_actions(flatten=True))
+        if not files.num_rows:
+            return []
+        files = files.sort_by([("max.ingested_at", "descending")])
+        before = np.cumsum(files["num_records"].to_numpy()) - files["num_records"].to_numpy()
+        newest = files["path"].filter(pa.array(before < rows)).to_pylist()
+        return [str(self.path / table.name / path) for path in reversed(newest)]
 
     def merge_windows(self, table: Table, windows: pa.Table) -> None:
         """Put windows in place of those with the same key; one that says the same already stays untouched.
@@ -172,6 +205,11 @@ class Lake:
             lock.write(purpose)
             lock.flush()
             yield
+
+
+def read_columns(file: str, columns: Sequence[str]) -> pa.Table:
+    """Columns of one file of a table, without Spark."""
+    return pq.ParquetFile(file).read(columns=list(columns))
 
 
 def _common_type(type_: pa.DataType) -> pa.DataType:

@@ -70,9 +70,15 @@ class StreamSettings(_Group):
     """Pace and time limits of the stream."""
 
     trigger: Duration
-    dedup_horizon: Duration
+    dedup_keys: Positive
     lateness: Duration
     future_tolerance: Duration
+
+
+class KafkaStreamsSettings(_Group):
+    """The application that computes windows without Spark."""
+
+    dedup_horizon: Duration
 
 
 class DummySettings(_Group):
@@ -105,6 +111,7 @@ class Settings(_Group):
     topic: TopicSettings
     lake: LakeSettings
     stream: StreamSettings
+    kafka_streams: KafkaStreamsSettings
     dummy: DummySettings
     producer: ProducerSettings
     broker: BrokerSettings

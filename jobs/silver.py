@@ -8,21 +8,14 @@ from schemas.tables import BRONZE, QUARANTINE, SILVER
 
 
 def transactions(events: DataFrame) -> DataFrame:
-    """The bronze rows that break no rule: silver's columns but for those added later, and `ingested_at`."""
+    """The bronze rows that break no rule, repeats among them: silver's columns but for those added later."""
     from_bronze = [name for name in SILVER.column_names if name in BRONZE.column_names]
-    accepted = events.filter(rules.accepted()).select(*from_bronze, "ingested_at")
-    return accepted.withColumn("event_date", F.to_date("event_time"))
+    return events.filter(rules.accepted()).select(*from_bronze, F.to_date("event_time").alias("event_date"))
 
 
-def deduplicate(transactions: DataFrame, dedup_horizon: str) -> DataFrame:
-    """Transactions without the repeats that arrive within the horizon of the first.
-
-    Of rows with the same reference and status the first in Kafka's order stays, whatever the others say. Time is
-    `ingested_at`, when bronze wrote the row: it only goes forward, so however far apart a backlog's partitions are,
-    no row is ever too late.
-    """
-    in_order = transactions.repartition(*SILVER.key).sortWithinPartitions("topic", "partition", "offset")
-    return in_order.withWatermark("ingested_at", dedup_horizon).dropDuplicatesWithinWatermark(list(SILVER.key))
+def without_repeats(transactions: DataFrame, repeats: DataFrame) -> DataFrame:
+    """Transactions but for those whose place in Kafka is among `repeats` (topic, partition, offset; few rows)."""
+    return transactions.join(F.broadcast(repeats), ["topic", "partition", "offset"], "left_anti")
 
 
 def quarantined(events: DataFrame) -> DataFrame:

@@ -26,7 +26,7 @@ class GoldWriter:
         self._closed_before: datetime | None = None
         self._specs = gold.windowed()
 
-    def write(self, changed: DataFrame) -> None:
+    def write(self, changed: DataFrame, batch_id: int) -> None:
         """One commit per gold table that changed, and one more in the first batch after an hour has closed."""
         rows = changed.drop("counted_hour").toArrow()
         if rows.num_rows == 0:

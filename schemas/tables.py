@@ -105,7 +105,7 @@ BRONZE = Table(
             ("key", TEXT, "Kafka key as text; null when there is none or it is not UTF-8"),
             ("payload", TEXT, "the record as it came; null when it is not UTF-8"),
             ("payload_bytes", BinaryType(), "the record's bytes when they are not UTF-8"),
-            ("ingested_at", TIME, "when the stream wrote the row; goes forward only, for all partitions alike"),
+            ("ingested_at", TIME, "when the stream wrote the batch of the row; goes forward only"),
         ),
     ),
     ordinal=("partition", "offset", "kafka_timestamp"),
@@ -125,10 +125,11 @@ SILVER = Table(
             ("credit_operator", TEXT, "operator of the payee's number by prefix; unknown, or none when not a phone"),
             ("event_date", DAY, "day of event_time"),
             ("stream_time", TIME, "newest event_time in silver before this row's batch; null in the first one"),
+            ("ingested_at", TIME, "when the stream wrote the batch of the row; goes forward only"),
         ),
     ),
     partitioned_by=("event_date",),
-    ordinal=("partition", "offset", "kafka_timestamp", "event_time"),
+    ordinal=("partition", "offset", "kafka_timestamp", "event_time", "ingested_at"),
 )
 
 # Why the second of two rows with one key and other content is in quarantine; no row can tell it of itself.

@@ -86,5 +86,5 @@ def bronze_rows(spark: SparkSession, records: Iterable[Any], first_offset: int =
 def silver_rows(spark: SparkSession, records: Iterable[Any], stream_time: datetime | None = None) -> DataFrame:
     """Records as rows of silver whether they break a rule or not."""
     timed = bronze_rows(spark, records).withColumn("stream_time", F.lit(stream_time).cast("timestamp"))
-    enriched = enrichment.with_countries_and_operators(timed, COUNTRIES, OPERATORS)
+    enriched = timed.withColumns(enrichment.countries_and_operators(COUNTRIES, OPERATORS))
     return enriched.withColumn("event_date", F.to_date("event_time")).select(SILVER.column_names)
