@@ -22,8 +22,14 @@ from jobs.settings import Settings
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `drain` takes besides what all benchmarks take."""
-    parser.add_argument("--rounds", type=int, default=5, help="rounds that count, after one to warm up (default: 5)")
-    parser.add_argument("--rows", type=int, default=300_000, help="records in the topic (default: 300000)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds that count (default: 5)")
+    parser.add_argument(
+        "--warm-ups",
+        type=int,
+        default=2,
+        help="rounds before them that do not: a JVM compiles for some three million records (default: 2)",
+    )
+    parser.add_argument("--rows", type=int, default=600_000, help="records in the topic (default: 600000)")
     parser.add_argument("--seed", type=int, default=7, help="of the simulation (default: 7)")
     parser.add_argument(
         "--contestants",
@@ -36,15 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_drain(arguments: argparse.Namespace) -> Report:
     """Run the race; raises `SettingsError` for fewer than one round or row."""
-    for name in ("rounds", "rows"):
+    for name in ("rounds", "rows", "warm_ups"):
         if getattr(arguments, name) < 1:
-            raise SettingsError(f"--{name} is {getattr(arguments, name)}: give 1 or more.")
+            raise SettingsError(f"--{name.replace('_', '-')} is {getattr(arguments, name)}: give 1 or more.")
     folder = arguments.folder.absolute()
     is_foreign = arguments.kafka__bootstrap is not None
     with bench_broker(settings_from(arguments), folder, is_foreign) as (settings, broker_pid):
         truth = filled_topic(settings, folder, arguments.rows, arguments.seed)
         race = Race(with_topic(settings, truth.topic), truth, folder, broker_pid)
-        return race.run(contestants_named(arguments.contestants), arguments.rounds, not arguments.no_roofline)
+        contestants = contestants_named(arguments.contestants)
+        return race.run(contestants, arguments.warm_ups, arguments.rounds, not arguments.no_roofline)
 
 
 class Race:
@@ -54,19 +61,19 @@ class Race:
         """`folder` takes logs, and a folder a round that is deleted after its check."""
         self._settings, self._truth, self._folder, self._broker_pid = settings, truth, folder, broker_pid
 
-    def run(self, contestants: Sequence[Contestant], rounds: int, with_roofline: bool) -> Report:
-        """A round to warm up, which does not count, then the rounds, each beginning with another contestant."""
+    def run(self, contestants: Sequence[Contestant], warm_ups: int, rounds: int, with_roofline: bool) -> Report:
+        """Rounds to warm up, which do not count, then those that do, each beginning with another contestant."""
         standings = [Standing(contestant) for contestant in contestants]
         with ExitStack() as running:
             processes = {s.name: self._start(running, s) for s in standings}
             roofline = self._start_roofline(running) if with_roofline else None
-            for number in range(rounds + 1):
+            for number in range(1 - warm_ups, rounds + 1):
                 first = number % len(standings)
                 for standing in standings[first:] + standings[:first]:
                     self._round(number, standing, processes[standing.name])
                 if roofline:
                     roofline.measure(self._fresh_folder("roofline", number), counts=number > 0)
-        return drain_report(self._truth, standings, rounds, roofline)
+        return drain_report(self._truth, standings, warm_ups, rounds, roofline)
 
     def _start(self, running: ExitStack, standing: Standing) -> WarmProcess:
         kafka, name = self._settings.kafka, standing.name
@@ -85,7 +92,7 @@ class Race:
         return Roofline(process)
 
     def _round(self, number: int, standing: Standing, process: WarmProcess) -> None:
-        """Drain, check, and only then count; number 0 is the warm-up."""
+        """Drain, check, and only then count; numbers below 1 warm up."""
         contestant = standing.contestant
         if standing.out:
             return None

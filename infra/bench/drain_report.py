@@ -33,18 +33,21 @@ class Standing:
         return self.contestant.name
 
 
-def drain_report(truth: Truth, standings: Sequence[Standing], rounds: int, roofline: Roofline | None) -> Report:
+def drain_report(
+    truth: Truth, standings: Sequence[Standing], warm_ups: int, rounds: int, roofline: Roofline | None
+) -> Report:
     """Medians over the rounds; a contestant that is out has its reason and no time."""
     ceiling = roofline.rows_per_s if roofline else None
     entries = [_entry(truth.records, standing, standings, ceiling) for standing in standings]
     figures = {
         "rows": truth.records,
         "rounds": rounds,
+        "warm_ups": warm_ups,
         "roofline_rows_per_s": ceiling,
         "roofline": roofline.figures if roofline else None,
         "contestants": entries,
     }
-    return Report("drain", "\n\n".join(_sections(truth, entries, rounds, roofline)), figures)
+    return Report("drain", "\n\n".join(_sections(truth, entries, warm_ups, rounds, roofline)), figures)
 
 
 def _entry(records: int, standing: Standing, all_of_them: Sequence[Standing], ceiling: float | None) -> dict[str, Any]:
@@ -91,12 +94,14 @@ def _median(values: Sequence[float | None]) -> float | None:
     return round(statistics.median(known), 3) if known else None
 
 
-def _sections(truth: Truth, entries: Sequence[dict[str, Any]], rounds: int, roofline: Roofline | None) -> list[str]:
+def _sections(
+    truth: Truth, entries: Sequence[dict[str, Any]], warm_ups: int, rounds: int, roofline: Roofline | None
+) -> list[str]:
     timed = [_row(entry) for entry in entries if entry["rows_per_s"] is not None]
     out = [f"- **{entry['name']}** has no time: {entry['out']}" for entry in entries if entry["rows_per_s"] is None]
     about = (
-        f"Drain of {truth.records:,} records, {rounds} rounds in turn after one to warm up; medians, ratios of paired "
-        "rounds with their 95 % bootstrap interval. Rows and sums of every round were right before its time counted."
+        f"Drain of {truth.records:,} records, {rounds} rounds in turn after {warm_ups} to warm up; medians, ratios of "
+        "paired rounds with their 95 % bootstrap interval. Rows and sums of every round were right before its time counted."
     )
     sections = [about, markdown_table(_HEADER, timed)] if timed else [about]
     return [*sections, *(["\n".join(out)] if out else []), *([roofline.markdown] if roofline else [])]

@@ -1,0 +1,80 @@
+"""A batch that was cut off between two of its commits, as a kill leaves it, is finished by the next start."""
+
+from pathlib import Path
+
+import pytest
+
+from jobs import bronze
+from jobs.ingest import IngestWriter
+from schemas.tables import BRONZE, QUARANTINE, SILVER
+from tests.builders import SETTINGS, gsma, kafka_records
+
+TABLES = [table.name for table in (BRONZE, QUARANTINE, SILVER)]
+FIRST = [gsma(transactionReference="T-1"), b"{"]
+SECOND = [gsma(transactionReference="T-1"), gsma(transactionReference="T-2"), b"[", gsma(transactionReference="T-2")]
+
+
+def started(stream) -> IngestWriter:
+    return IngestWriter(stream.spark, stream.lake, SETTINGS.stream.dedup_keys)
+
+
+def batch(stream, records, first_offset):
+    parsed = kafka_records(stream.spark, records, first_offset)
+    return bronze.parse_events(parsed, SETTINGS.dummy, SETTINGS.stream.future_tolerance)
+
+
+def take_back_newest_commit(stream, table) -> None:
+    log = stream.lake.path / table.name / "_delta_log"
+    newest = max(log.glob("*.json"))
+    newest.unlink()
+    newest.with_suffix(".crc").unlink(missing_ok=True)
+    Path(log / f".{newest.with_suffix('.crc').name}.crc").unlink(missing_ok=True)
+
+
+def content(stream) -> dict[str, list[str]]:
+    columns = {QUARANTINE.name: "*"}
+    return {
+        name: sorted(map(str, stream.rows(f"SELECT {columns.get(name, '* EXCEPT (ingested_at)')} FROM {name}")))
+        for name in TABLES
+    }
+
+
+@pytest.mark.parametrize("unwritten", [(), (SILVER,), (QUARANTINE, SILVER), (BRONZE, QUARANTINE, SILVER)])
+def test_a_batch_that_was_cut_off_is_finished_after_the_next_start(stream, unwritten):
+    writer = started(stream)
+    writer.write(batch(stream, FIRST, 0), 0)
+    writer.write(batch(stream, SECOND, len(FIRST)), 1)
+    before = content(stream)
+    for table in unwritten:
+        take_back_newest_commit(stream, table)
+
+    started(stream).write(batch(stream, SECOND, len(FIRST)), 1)
+
+    assert content(stream) == before
+    assert stream.rows('SELECT transaction_reference, "offset" FROM silver_transactions ORDER BY 1') == [
+        ("T-1", 0),
+        ("T-2", 3),
+    ]
+
+
+def test_a_batch_of_repeats_alone_adds_no_silver(stream):
+    writer = started(stream)
+    writer.write(batch(stream, FIRST, 0), 0)
+    version = stream.lake.open(SILVER).version()
+
+    writer.write(batch(stream, FIRST, len(FIRST)), 1)
+
+    assert stream.lake.open(SILVER).version() == version
+    assert stream.rows("SELECT count(*) FROM bronze_transaction_events") == [(4,)]
+
+
+def test_keys_older_than_those_kept_are_forgotten_and_newer_ones_come_back_with_a_start(stream):
+    writer = IngestWriter(stream.spark, stream.lake, dedup_keys=1)
+    writer.write(batch(stream, [gsma(transactionReference="T-1")], 0), 0)
+    writer.write(batch(stream, [gsma(transactionReference="T-2")], 1), 1)
+
+    again = IngestWriter(stream.spark, stream.lake, dedup_keys=1)
+    again.write(batch(stream, [gsma(transactionReference="T-2"), gsma(transactionReference="T-1")], 2), 2)
+
+    references = "SELECT transaction_reference FROM silver_transactions ORDER BY 1"
+    assert stream.rows(references) == [("T-1",), ("T-1",), ("T-2",)]
