@@ -13,9 +13,11 @@ from infra.bench.freshness_report import gold_seen
 from infra.bench.growth import rising
 from infra.bench.growth_report import growth_report, with_ratio
 from infra.bench.open_loop import Template
+from infra.bench.producer_report import Sender, producer_report
 from infra.bench.report import markdown_table
 from infra.bench.state_growth import BATCH_ROWS, Moment, by_repeats, cost_of, new_keys
 from infra.bench.versions import Rows, Watched, rows_by_version, rows_seen_by, totals_by_version
+from infra.bench.warm_process import Cost
 from jobs.errors import SettingsError
 from jobs.lake import Lake
 from schemas.tables import BRONZE, PER_MINUTE
@@ -214,6 +216,19 @@ def test_tables_are_brought_forward_with_checkpoints_and_without_a_change_of_dat
     assert newest[1]["add"]["dataChange"] is False
     assert (tmp_path / BRONZE.name / newest[1]["add"]["path"]).exists()
     assert log_size(lake)["tables"][BRONZE.name]["log_files"] == 102 + 2
+
+
+def test_the_producers_are_compared_round_by_round():
+    ours, other = (
+        Sender(name, [], [Cost(s, s, None, 0.0, None, 0.0) for s in seconds])
+        for name, seconds in (("momo produce", (4.0, 8.0)), ("bare", (2.0, 4.0)))
+    )
+
+    first, second = producer_report(100, 2, [ours, other]).figures["contestants"]
+
+    assert first["times_momo_produce"] == 1.0
+    assert second["times_momo_produce"] == 2.0
+    assert (second["rows_per_s"], second["cpu_s_per_million_rows"]) == (33, 30_000.0)
 
 
 def table_of(folder, *versions, seen, data_change=None):
