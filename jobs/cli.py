@@ -19,7 +19,7 @@ COMMANDS = {
     "validate": ("jobs.validate_tables", "check the tables with Great Expectations"),
     "reconcile": ("jobs.reconcile_tables", "prove rows and money: Kafka = bronze = silver + quarantine + repeats"),
     "windows": ("infra.window_commands", "per-minute windows by Kafka Streams, topic to topic, without Spark"),
-    "bench": ("infra.bench.run_bench", "drain | roofline | freshness: benchmarks on this machine"),
+    "bench": ("infra.bench.run_bench", "drain | roofline | freshness | growth | producer: benchmarks on this machine"),
     "sql": ("jobs.query_tables", 'ask the tables: momo sql "SELECT …"'),
 }
 

@@ -1,15 +1,26 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from infra.bench.commit_growth import batch_costs, log_size
+from infra.bench.fast_forward import DAY, FORWARDED, fast_forward
 from infra.bench.figures import first_reached, latency_percentiles, paired_ratio, slope
 from infra.bench.freshness_report import gold_seen
+from infra.bench.growth import rising
+from infra.bench.growth_report import growth_report, with_ratio
 from infra.bench.open_loop import Template
+from infra.bench.producer_report import Sender, producer_report
 from infra.bench.report import markdown_table
+from infra.bench.state_growth import BATCH_ROWS, Moment, by_repeats, cost_of, new_keys
 from infra.bench.versions import Rows, Watched, rows_by_version, rows_seen_by, totals_by_version
+from infra.bench.warm_process import Cost
+from jobs.errors import SettingsError
+from jobs.lake import Lake
+from schemas.tables import BRONZE, PER_MINUTE
 
 
 def test_a_ratio_that_is_the_same_in_every_round_has_no_width():
@@ -117,6 +128,107 @@ def test_a_template_is_filled_with_number_due_time_and_dates():
 
 def test_a_table_of_a_report_is_markdown():
     assert markdown_table(("a", "b"), [["x", "1"]]) == "| a | b |\n| --- | ---: |\n| x | 1 |"
+
+
+def test_a_batch_costs_the_median_of_each_query_and_batches_without_rows_do_not_count():
+    reports = [SimpleNamespace(batchDuration=ms, numInputRows=rows) for ms, rows in ((900, 10), (5, 0), (1100, 30))]
+
+    costs = batch_costs({"bronze": reports, "silver": reports[:1]}, cpu=3.0)
+
+    assert costs["batch_p50_s"] == 1.9
+    assert costs["cpu_s_per_batch"] == 1.5
+    assert costs["queries"]["bronze"] == {"batch_p50_s": 1.0, "rows_p50": 20, "batches": 2}
+
+
+def test_each_cost_is_told_as_so_many_times_the_first():
+    costs = with_ratio([{"x": 2.0}, {"x": 3.0}], "x")
+
+    assert [cost["times_first"] for cost in costs] == [1.0, 1.5]
+
+
+def test_a_batch_of_new_keys_costs_its_median_a_row_without_what_settles_the_first_ones():
+    sizes = [1000, *BATCH_ROWS, *BATCH_ROWS, *BATCH_ROWS]
+    tables = [pa.table({"offset": np.arange(size)}) for size in sizes]
+    taken = [Moment(99, 99)] * 3 + [Moment(wall=0.006, cpu=0.003), Moment(wall=0.024, cpu=0.012)] * 2
+
+    cost = cost_of(1000, tables, taken)
+
+    assert cost["us_per_row"] == 1.0
+    assert cost["batches"][1] == {"rows": BATCH_ROWS[1], "cpu_us_per_row": 1.0, "wall_us_per_row": 2.0}
+
+
+def test_the_keys_to_be_remembered_come_first_and_no_key_comes_twice():
+    tables = list(new_keys(500))
+    keys = pa.concat_tables(tables)
+
+    assert tables[0].num_rows == 500
+    assert {table.num_rows for table in tables[1:]} == set(BATCH_ROWS)
+    assert len(set(zip(keys["hash_1"].to_pylist(), keys["hash_2"].to_pylist(), strict=True))) == keys.num_rows
+
+
+def test_a_set_that_takes_a_new_key_for_a_repeat_has_no_cost(tmp_path):
+    table = pa.table({"offset": [1, 2]})
+
+    assert len(by_repeats(lambda keys: keys.slice(0, 0), [table, table], tmp_path)) == 2
+    with pytest.raises(AssertionError, match="1 of 2 new keys"):
+        by_repeats(lambda keys: keys.slice(1), [table], tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "x", "0,5", "10,10", "20,10", "1.5"])
+def test_marks_that_do_not_rise_are_refused(text):
+    with pytest.raises(SettingsError, match="--commits is"):
+        rising("--commits", text)
+
+
+def test_the_report_of_growth_has_the_keys_that_others_read():
+    state = {
+        "spark": [cost_of(10, [None] * 3 + [pa.table({"x": np.arange(n)}) for n in BATCH_ROWS], [Moment(1, 1)] * 5)]
+    }
+    query = {"batch_p50_s": 0.5, "rows_p50": 3000, "batches": 28}
+    queries = dict.fromkeys(("bronze", "silver", "gold"), query)
+    at = {"commit": 100, "batch_p50_s": 1.5, "cpu_s_per_batch": 2.0, "queries": queries, "log_bytes": 7, "log_files": 2}
+
+    report = growth_report([at], state)
+
+    assert report.figures["commits"][0]["log_bytes"] == 7
+    assert report.figures["state"][0]["keys"] == 10
+    assert "| 100 | 1.50 | 1.00 |" in report.markdown
+
+
+def test_tables_are_brought_forward_with_checkpoints_and_without_a_change_of_data(tmp_path):
+    lake = Lake(tmp_path)
+    lake.create()
+    for table in FORWARDED:
+        log = tmp_path / table.name / "_delta_log" / f"{1:020d}.json"
+        days = dict.fromkeys(table.partitioned_by, DAY.isoformat())
+        add = {"path": "part-0", "partitionValues": days, "size": 1, "modificationTime": 1, "dataChange": True}
+        remove = [{"remove": {"path": "gone", "dataChange": True}}] if table.name.startswith("gold") else []
+        log.write_text("\n".join(map(json.dumps, [{"commitInfo": {}}, {"add": add}, *remove])))
+        # The one commit that is copied names a file that is not there.
+        (tmp_path / table.name / "part-0").touch()
+
+    fast_forward(lake, 101)
+
+    logs = {table.name: tmp_path / table.name / "_delta_log" for table in FORWARDED}
+    assert all((log / f"{100:020d}.checkpoint.parquet").exists() for log in logs.values())
+    assert [len(lake.open(table).file_uris()) for table in (BRONZE, PER_MINUTE)] == [101, 2]
+    newest = [json.loads(line) for line in (logs[BRONZE.name] / f"{101:020d}.json").read_text().splitlines()]
+    assert newest[1]["add"]["dataChange"] is False
+    assert (tmp_path / BRONZE.name / newest[1]["add"]["path"]).exists()
+    assert log_size(lake)["tables"][BRONZE.name]["log_files"] == 102 + 2
+
+
+def test_the_producers_are_compared_round_by_round():
+    ours, other = (
+        Sender(name, [], [Cost(s, s, None, 0.0, None, 0.0) for s in seconds])
+        for name, seconds in (("momo produce", (4.0, 8.0)), ("bare", (2.0, 4.0)))
+    )
+
+    first, second = producer_report(100, 2, [ours, other]).figures["contestants"]
+
+    assert first["times_momo_produce"] == 1.0
+    assert second["times_momo_produce"] == 2.0
+    assert (second["rows_per_s"], second["cpu_s_per_million_rows"]) == (33, 30_000.0)
 
 
 def table_of(folder, *versions, seen, data_change=None):

@@ -101,7 +101,7 @@ def _fill(settings: Settings, rows: int, seed: int) -> Truth:
     truth = Truth(settings.kafka.topic, 0, seed, Decimal(0), 0, Decimal(0))
     keys: set[tuple[str, str]] = set()
     with Delivery(settings, settings.topic.max_message_bytes, _too_large) as delivery:
-        for event, record in _records(SimulationPlan(seed, START, hours=1, events=rows)):
+        for event, record in simulated_records(rows, seed):
             delivery.send(record)
             keys.add((event["transactionReference"], event["transactionStatus"]))
             truth = _counted(truth, event)
@@ -113,8 +113,9 @@ def _fill(settings: Settings, rows: int, seed: int) -> Truth:
     return truth
 
 
-def _records(plan: SimulationPlan) -> Iterator[tuple[Record, WireRecord]]:
-    """Each event, and how it goes to Kafka once the producer's own check has passed it."""
+def simulated_records(rows: int, seed: int) -> Iterator[tuple[Record, WireRecord]]:
+    """So many events of one hour, each with how it goes to Kafka once the producer's own check has passed it."""
+    plan = SimulationPlan(seed, START, hours=1, events=rows)
     contract = Contract(dummy_time_zone="UTC", record_format="gsma")
     for line, event in enumerate(simulate(plan), start=1):
         checked = contract.check(RawRecord(line, orjson.dumps(event)))

@@ -87,12 +87,13 @@ def send_on_schedule(send: Send, templates: list[Template], start: float, rate: 
 def _client(bootstrap: str, topic: str) -> tuple[Send, Callable[[], object]]:
     """What sends a record, and what waits until all are acknowledged."""
     try:
-        return _librdkafka(bootstrap, topic)
+        return librdkafka(bootstrap, topic)
     except ImportError:
-        return _kafka_python(bootstrap, topic)
+        return kafka_python(bootstrap, topic)
 
 
-def _librdkafka(bootstrap: str, topic: str) -> tuple[Send, Callable[[], object]]:
+def librdkafka(bootstrap: str, topic: str) -> tuple[Send, Callable[[], object]]:
+    """By confluent-kafka; raises `ImportError` where it is not installed."""
     from confluent_kafka import Producer
 
     producer = Producer(
@@ -113,7 +114,8 @@ def _librdkafka(bootstrap: str, topic: str) -> tuple[Send, Callable[[], object]]
     return send, lambda: producer.flush(FINISH_SECONDS)
 
 
-def _kafka_python(bootstrap: str, topic: str) -> tuple[Send, Callable[[], object]]:
+def kafka_python(bootstrap: str, topic: str) -> tuple[Send, Callable[[], object]]:
+    """By kafka-python, the client of the project."""
     from kafka import KafkaProducer
 
     producer = KafkaProducer(

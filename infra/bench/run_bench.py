@@ -2,6 +2,7 @@
 
 drain: contestants carry the same topic into tables, in alternating rounds, each answer checked before its time counts.
 roofline: what each stage costs alone. freshness: how old a record is when a reader can see it, at a steady rate.
+growth: what a batch costs after many commits, and with many keys remembered. producer: how fast files go into Kafka.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from infra.bench import drain, freshness, roofline
+from infra.bench import drain, freshness, growth, producer, roofline
 from infra.bench.processes import require_proc
 from infra.bench.report import Report
 from jobs.command_line import add_settings_arguments
@@ -40,13 +41,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="momo bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    benchmarks = parser.add_subparsers(required=True, metavar="drain|roofline|freshness")
+    benchmarks = parser.add_subparsers(required=True, metavar="drain|roofline|freshness|growth|producer")
     for name, module, run in (
         ("drain", drain, drain.run_drain),
         ("roofline", roofline, roofline.run_roofline),
         ("freshness", freshness, freshness.run_freshness),
+        ("growth", growth, growth.run_growth),
+        ("producer", producer, producer.run_producer),
     ):
-        benchmark = benchmarks.add_parser(name, description=module.__doc__)
+        benchmark = benchmarks.add_parser(
+            name, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
         module.add_arguments(benchmark)
         _add_shared(benchmark)
         benchmark.set_defaults(run=run)
