@@ -18,6 +18,8 @@ from jobs.lake import Lake, read_columns
 from jobs.remembered import Remembered, keys_of
 from schemas.tables import BRONZE, QUARANTINE, SILVER, Table
 
+# Of silver at a start: so many that they are read side by side, so few that their texts need little memory.
+FILES_AT_ONCE = 500
 _PLACE = ("topic", "partition", "offset")
 _LOOKED_AT = (*_PLACE, *SILVER.key, "broken_rules", "event_time")
 
@@ -78,16 +80,15 @@ class IngestWriter:
 
 
 def _newest_keys(lake: Lake, most: int) -> Remembered:
-    remembered = Remembered(most)
-    for file in lake.newest_files(SILVER, most):
-        rows = read_columns(file, SILVER.key)
+    remembered, files = Remembered(most), lake.newest_files(SILVER, most)
+    for first in range(0, len(files), FILES_AT_ONCE):
+        rows = read_columns(files[first : first + FILES_AT_ONCE], SILVER.key)
         remembered.repeats(keys_of(*(rows[name] for name in SILVER.key)))
     return remembered
 
 
 def _in_kafka_order(files: Sequence[str]) -> pa.Table:
-    rows = pa.concat_tables(read_columns(file, _LOOKED_AT) for file in files)
-    return rows.sort_by([(name, "ascending") for name in _PLACE])
+    return read_columns(files, _LOOKED_AT).sort_by([(name, "ascending") for name in _PLACE])
 
 
 def _with_constant(rows: DataFrame, name: str, value: datetime | None) -> DataFrame:

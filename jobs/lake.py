@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.dataset
 from deltalake import DeltaTable, QueryBuilder, Schema
 from deltalake.exceptions import TableNotFoundError
 from pyspark.sql import DataFrame, SparkSession
@@ -207,9 +207,9 @@ class Lake:
             yield
 
 
-def read_columns(file: str, columns: Sequence[str]) -> pa.Table:
-    """Columns of one file of a table, without Spark."""
-    return pq.ParquetFile(file).read(columns=list(columns))
+def read_columns(files: Sequence[str], columns: Sequence[str]) -> pa.Table:
+    """Columns of these files of a table, in the order of the files, without Spark."""
+    return pa.dataset.dataset(list(files), format="parquet").to_table(columns=list(columns))
 
 
 def _common_type(type_: pa.DataType) -> pa.DataType:

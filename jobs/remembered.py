@@ -42,12 +42,16 @@ class Keys:
 
 def keys_of(references: pa.ChunkedArray, statuses: pa.ChunkedArray) -> Keys:
     """The keys of silver rows, by their references and statuses, neither of them null."""
-    high, low = (_hash(references, secret) ^ _hash(statuses, secret[::-1]) for secret in _SECRETS)
+    texts = references.to_numpy()
+    # A few statuses in many rows: each is hashed once.
+    few = statuses.combine_chunks().dictionary_encode()
+    names, which = few.dictionary.to_numpy(zero_copy_only=False), few.indices.to_numpy()
+    high, low = (_hash(texts, secret) ^ _hash(names, secret[::-1])[which] for secret in _SECRETS)
     return Keys(high, low)
 
 
-def _hash(texts: pa.ChunkedArray, secret: str) -> Bits:
-    return pd.util.hash_array(texts.to_numpy(), hash_key=secret, categorize=False)
+def _hash(texts: NDArray[np.object_], secret: str) -> Bits:
+    return pd.util.hash_array(texts, hash_key=secret, categorize=False)
 
 
 @dataclass

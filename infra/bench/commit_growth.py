@@ -1,6 +1,6 @@
 """The program behind the commits of `momo bench growth`: what a batch of the pipeline costs at a commit's number.
 
-The queries run as in production, all three at once at the trigger of the settings, fed at a steady rate by the
+The queries run as in production, both at once at the trigger of the settings, fed at a steady rate by the
 open-loop producer. Between the marks they are stopped, the tables are brought forward, and they are started anew.
 """
 
@@ -81,7 +81,7 @@ class Marks:
 
 
 def batch_costs(progress: Mapping[str, Sequence[Any]], cpu: float) -> dict[str, Any]:
-    """Median wall seconds of each query's batches, and their sum; CPU seconds of all queries for a batch of bronze.
+    """Median wall seconds of each query's batches, and their sum; CPU seconds of both queries for a batch of `ingest`.
 
     `progress` are the queries' own reports; those of batches without rows do not count.
     """
@@ -95,7 +95,7 @@ def batch_costs(progress: Mapping[str, Sequence[Any]], cpu: float) -> dict[str, 
         }
     return {
         "batch_p50_s": round(sum(query["batch_p50_s"] for query in queries.values()), 3),
-        "cpu_s_per_batch": round(cpu / queries["bronze"]["batches"], 3),
+        "cpu_s_per_batch": round(cpu / queries["ingest"]["batches"], 3),
         "queries": queries,
     }
 

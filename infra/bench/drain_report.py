@@ -101,7 +101,8 @@ def _sections(
     out = [f"- **{entry['name']}** has no time: {entry['out']}" for entry in entries if entry["rows_per_s"] is None]
     about = (
         f"Drain of {truth.records:,} records, {rounds} rounds in turn after {warm_ups} to warm up; medians, ratios of "
-        "paired rounds with their 95 % bootstrap interval. Rows and sums of every round were right before its time counted."
+        "paired rounds with their 95 % bootstrap interval. Rows and sums of every round were right before its time "
+        "counted."
     )
     sections = [about, markdown_table(_HEADER, timed)] if timed else [about]
     return [*sections, *(["\n".join(out)] if out else []), *([roofline.markdown] if roofline else [])]

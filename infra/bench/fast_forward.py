@@ -3,8 +3,8 @@
 Each commit is a copy of the table's newest real one, with files of its own: as many are added, and for gold, whose
 merges put one file in place of another, the ones before are taken away. The files are links to one of a single row, in
 a day of its own where a table has days. Every `delta.checkpointInterval` commits delta-rs writes a checkpoint. All is
-there and can be read; but it is marked as no change of data, as what a compaction writes is, so that the queries that
-follow bronze and silver pass over it.
+there and can be read; but it is marked as no change of data, as what a compaction writes is, so that the query that
+follows silver passes over it.
 
 What it does not bring is rows: a gold table's day holds what the stream itself has put there.
 """

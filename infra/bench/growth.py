@@ -5,8 +5,9 @@ tables: the median over 28 batches of each query. As 5,000 batches take hours, t
 the next within a minute: commits of the same shape as the pipeline's own, with files and checkpoints, of one row each
 (infra/bench/fast_forward.py). So this is the growth of logs and files alone; a gold table's day does not grow with it.
 
-state: the cost of a batch of 3,000 and of 12,000 new keys when so many are remembered: by Spark's own operator,
-dropDuplicatesWithinWatermark with RocksDB, in a streaming query over files. `us_per_row` is CPU time for 3,000.
+state: the cost of a batch of 3,000 and of 12,000 new keys when so many are remembered: by the pipeline, which reads,
+hashes and looks up the keys of a file, and by Spark's own operator, dropDuplicatesWithinWatermark with RocksDB, in a
+streaming query over the same files. `us_per_row` is CPU time for 3,000.
 
 At the default it takes some ten minutes. `--commits 100,200 --keys 10000 --batches 5` looks whether it runs.
 """

@@ -6,7 +6,7 @@ from typing import Any
 from infra.bench.report import Report, markdown_table
 
 # The way to remember keys that the pipeline has; the others stand beside it.
-OWN_WAY = "spark"
+OWN_WAY = "momostream"
 
 _ABOUT_COMMITS = (
     "Batches of the pipeline at commits of its tables: wall seconds, median; `all` is their sum. Between the marks "
@@ -16,7 +16,7 @@ _ABOUT_STATE = (
     "New keys when so many are remembered: microseconds a row of a whole batch, median; `× first` compares the CPU "
     "time of the smaller batch with that at the fewest keys."
 )
-_QUERIES = ("bronze", "silver", "gold")
+_QUERIES = ("ingest", "gold")
 
 
 def growth_report(commits: Sequence[dict[str, Any]], state: Mapping[str, Sequence[dict[str, Any]]]) -> Report:

@@ -23,7 +23,10 @@ from pyspark.sql import DataFrame, SparkSession
 from infra.bench.contestants.protocol import serve
 from infra.bench.processes import tree_cpu_seconds
 from jobs.command_line import run
+from jobs.lake import read_columns
+from jobs.remembered import Remembered, keys_of
 from jobs.session import build_session
+from schemas.tables import SILVER
 
 RESULT = "state.json"
 # Two seconds of a country-size operator, and of M-Pesa's peak.
@@ -31,6 +34,7 @@ BATCH_ROWS = (3_000, 12_000)
 # Of each size.
 BATCHES = 9
 WARM_UP_KEYS = 10_000
+MOST_KEYS = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -68,17 +72,20 @@ def new_keys(keys: int) -> Iterator[pa.Table]:
         offset += rows
 
 
-def by_repeats(repeats: Callable[[pa.Table], pa.Table], tables: Sequence[pa.Table], _folder: Path) -> list[Moment]:
-    """What each table costs a set in this process: `repeats` gives the rows to drop and remembers the others.
+def by_memory(tables: Sequence[pa.Table], folder: Path) -> list[Moment]:
+    """What each table costs the pipeline: its keys are read from a file, hashed, looked up and remembered.
 
     Raises `AssertionError` when it finds a repeat, for there is none.
     """
-    costs = []
-    for table in tables:
+    remembered, costs = Remembered(MOST_KEYS), []
+    for number, table in enumerate(tables):
+        file = folder / "keys" / f"{number:04d}.parquet"
+        _write_file(table, file, number)
         before = Moment(time.perf_counter(), time.process_time())
-        dropped = repeats(table)
+        rows = read_columns([str(file)], SILVER.key)
+        repeats = int(remembered.repeats(keys_of(*(rows[name] for name in SILVER.key))).sum())
         costs.append(Moment(time.perf_counter(), time.process_time()).since(before))
-        assert dropped.num_rows == 0, f"{dropped.num_rows:,} of {table.num_rows:,} new keys are said to be repeats"
+        assert not repeats, f"{repeats:,} of {table.num_rows:,} new keys are said to be repeats"
     return costs
 
 
@@ -95,7 +102,7 @@ def by_spark(spark: SparkSession, tables: Sequence[pa.Table], folder: Path) -> l
         moments.append(Moment(time.perf_counter(), tree_cpu_seconds(os.getpid())))
         rows.write.format("noop").mode("append").save()
 
-    # The operator keeps the first row it meets, so each batch is sorted, which Spark refuses unless told otherwise.
+    # The operator keeps the first row it meets, so each batch is sorted, which Spark refuses in a stream otherwise.
     spark.conf.set("spark.sql.streaming.unsupportedOperationCheck", "false")
     schema = "transaction_reference string, status string, partition int, offset bigint, ingested_at timestamp"
     source = spark.readStream.schema(schema).option("maxFilesPerTrigger", 1)
@@ -161,8 +168,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--keys", required=True, metavar="N,…")
     keys = [int(number) for number in parser.parse_args(argv).keys.split(",")]
     spark = build_session("momo bench: state")
-    # The reference is Spark's operator; a way of the project's own stands beside it, before it.
-    ways: dict[str, Remember] = {"spark": lambda tables, folder: by_spark(spark, tables, folder)}
+    ways: dict[str, Remember] = {
+        "momostream": by_memory,
+        "spark": lambda tables, folder: by_spark(spark, tables, folder),
+    }
 
     def measure_in(folder: Path) -> None:
         (folder / RESULT).write_text(json.dumps(measure(ways, keys, folder)))
