@@ -57,14 +57,15 @@ class Lake:
         configuration = {"delta.checkpointInterval": CHECKPOINT_INTERVAL}
         if table.ordinal:
             configuration["delta.dataSkippingStatsColumns"] = ",".join(table.ordinal)
-        DeltaTable.create(
-            self.table_path(table),
-            schema,
-            name=table.name,
-            description=table.grain,
-            partition_by=list(table.partitioned_by),
-            configuration=configuration,
-        )
+        with self.writing(table):
+            DeltaTable.create(
+                self.table_path(table),
+                schema,
+                name=table.name,
+                description=table.grain,
+                partition_by=list(table.partitioned_by),
+                configuration=configuration,
+            )
 
     def open(self, table: Table) -> DeltaTable | None:
         """The table as delta-rs sees it now; None when it does not exist."""
@@ -79,10 +80,17 @@ class Lake:
 
     def newest_rows(self, spark: SparkSession, table: Table) -> DataFrame:
         """The rows of the newest append, read from its files alone, for who has just written them."""
-        log = max((self.path / table.name / "_delta_log").glob("*.json"))
-        actions = map(json.loads, log.read_text().splitlines())
-        files = [f"{self.table_path(table)}/{action['add']['path']}" for action in actions if "add" in action]
-        return spark.read.schema(table.schema).parquet(*files)
+        _, added = self.newest_append(table)
+        return spark.read.schema(table.schema).parquet(*(f"{self.table_path(table)}/{path}" for path in added))
+
+    def newest_append(self, table: Table) -> tuple[int, list[str]]:
+        """Version and files of the newest commit that added rows, -1 when none did; a compaction only moves rows."""
+        for log in sorted((self.path / table.name / "_delta_log").glob("*.json"), reverse=True):
+            actions = map(json.loads, log.read_text().splitlines())
+            added = [action["add"]["path"] for action in actions if action.get("add", {}).get("dataChange")]
+            if added:
+                return int(log.stem), added
+        return -1, []
 
     def stream(self, spark: SparkSession, table: Table) -> DataFrame:
         """The table's appends as a stream."""
@@ -90,7 +98,8 @@ class Lake:
 
     def append(self, rows: DataFrame, table: Table) -> None:
         """Append in one commit."""
-        rows.write.format("delta").mode("append").save(self.table_path(table))
+        with self.writing(table):
+            rows.write.format("delta").mode("append").save(self.table_path(table))
 
     def append_onward(self, rows: DataFrame, table: Table) -> None:
         """Append the rows after the offsets the table has reached: safe for a batch that may have been written before.
@@ -111,7 +120,6 @@ class Lake:
 
         `windows` has the table's columns and `is_correction`: then the window gets the next revision.
         """
-        gold = DeltaTable(self.table_path(table))
         state = {"is_final", "revision", "corrected_at", "window_date"}
         measures = [name for name in table.column_names if name not in state and name not in table.key]
         differs = " OR ".join(f"(source.{name} IS DISTINCT FROM target.{name})" for name in measures)
@@ -120,12 +128,15 @@ class Lake:
             "revision": "CASE WHEN source.is_correction THEN target.revision + 1 ELSE target.revision END",
             "corrected_at": "CASE WHEN source.is_correction THEN source.corrected_at ELSE target.corrected_at END",
         }
-        (
-            gold.merge(windows, self._same_window(table, windows), source_alias="source", target_alias="target")
-            .when_matched_update(predicate=differs, updates=values | corrected)
-            .when_not_matched_insert(updates=values)
-            .execute()
-        )
+        same = self._same_window(table, windows)
+        with self.writing(table):
+            (
+                DeltaTable(self.table_path(table))
+                .merge(windows, same, source_alias="source", target_alias="target")
+                .when_matched_update(predicate=differs, updates=values | corrected)
+                .when_not_matched_insert(updates=values)
+                .execute()
+            )
 
     def _same_window(self, table: Table, windows: pa.Table) -> str:
         """The merge condition; the days spelt out let delta-rs leave all other partitions alone."""
@@ -136,9 +147,10 @@ class Lake:
     def close_windows(self, table: Table, closed_before: Any) -> None:
         """Mark the windows that end by this time as final."""
         instant = closed_before.isoformat()
-        DeltaTable(self.table_path(table)).update(
-            updates={"is_final": "true"}, predicate=f"NOT is_final AND window_end <= TIMESTAMP '{instant}'"
-        )
+        with self.writing(table):
+            DeltaTable(self.table_path(table)).update(
+                updates={"is_final": "true"}, predicate=f"NOT is_final AND window_end <= TIMESTAMP '{instant}'"
+            )
 
     def query(self, sql: str) -> pa.Table:
         """The answer to a SQL query over the tables, by their names, without Spark."""
@@ -151,6 +163,19 @@ class Lake:
     def value(self, sql: str) -> Any:
         """The single value a SQL query gives."""
         return self.query(sql).column(0)[0].as_py()
+
+    @contextmanager
+    def writing(self, table: Table) -> Iterator[None]:
+        """Hold a table for one commit, after whoever else holds it; not to be nested.
+
+        The stream and maintenance write the same tables, and Spark's commit on a local folder, look and then rename,
+        would put its own in place of one that came in between.
+        """
+        folder = self.path / "_locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / table.name).open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     @contextmanager
     def locked(self, purpose: str) -> Iterator[None]:
