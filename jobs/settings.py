@@ -91,6 +91,14 @@ class ProducerSettings(_Group):
     delivery_timeout_seconds: Positive
 
 
+class MaintainSettings(_Group):
+    """What maintenance joins, and what it keeps."""
+
+    target_file_mb: Positive
+    vacuum_retention_hours: Positive
+    log_retention_hours: Positive
+
+
 class BrokerSettings(_Group):
     """The local broker."""
 
@@ -105,6 +113,7 @@ class Settings(_Group):
     topic: TopicSettings
     lake: LakeSettings
     stream: StreamSettings
+    maintain: MaintainSettings
     dummy: DummySettings
     producer: ProducerSettings
     broker: BrokerSettings
