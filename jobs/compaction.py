@@ -18,6 +18,8 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, WriterProperties
 from deltalake.transaction import AddAction, RemoveAction
 
+from jobs.errors import PlatformError
+
 # A checkpoint is written when its time has come in maintenance, not whenever a number is reached.
 NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 SWAP = CommitProperties(custom_metadata={"userMetadata": "momo maintain: small files joined"})
@@ -28,10 +30,11 @@ Lock = Callable[[], AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file of a table; its partition as column and text pairs, its time in milliseconds."""
+    """A file of a table; its partition as column and text pairs, its time in milliseconds, its size in bytes."""
 
     path: str
     size: int
+    rows: int
     modified: int
     partition: tuple[tuple[str, str | None], ...]
 
@@ -39,7 +42,13 @@ class DataFile:
 def data_files(table: DeltaTable) -> list[DataFile]:
     """The files that are the table now."""
     return [
-        DataFile(row["path"], row["size_bytes"], row["modification_time"], _texts(row.get("partition") or {}))
+        DataFile(
+            path=row["path"],
+            size=row["size_bytes"],
+            rows=row["num_records"],
+            modified=row["modification_time"],
+            partition=_texts(row.get("partition") or {}),
+        )
         for row in pa.table(table.get_add_actions()).to_pylist()
     ]
 
@@ -61,7 +70,10 @@ def pieces(files: Iterable[DataFile], target_bytes: int) -> list[list[DataFile]]
 
 
 def join(folder: Path, piece: list[DataFile], target_bytes: int, scratch: Path, lock: Lock) -> bool:
-    """Put one file in place of a piece; false, and nothing done, when a merge has replaced one of its files since."""
+    """Put one file in place of a piece; false, and nothing done, when a merge has replaced one of its files since.
+
+    Raises `PlatformError` when the rewriting would lose or double rows.
+    """
     table = DeltaTable(folder)
     with _beside(table, folder, piece, scratch) as copy:
         copy.optimize.compact(
@@ -70,13 +82,22 @@ def join(folder: Path, piece: list[DataFile], target_bytes: int, scratch: Path, 
             writer_properties=WriterProperties(compression="ZSTD"),
             post_commithook_properties=NO_HOOKS,
         )
+        _refuse_other_rows(piece, data_files(copy))
         with lock():
-            # Opened anew: after `update_incremental` a table has been seen to list files that are gone.
-            table = DeltaTable(folder)
+            table.update_incremental()
             if not {file.path for file in piece} <= {file.path for file in data_files(table)}:
                 return False
             _swap(table, folder, scratch)
     return True
+
+
+def _refuse_other_rows(piece: list[DataFile], written: list[DataFile]) -> None:
+    rows, expected = sum(file.rows for file in written), sum(file.rows for file in piece)
+    if rows != expected or {file.path for file in written} & {file.path for file in piece}:
+        raise PlatformError(
+            f"Joining {len(piece)} files of {expected:,} rows, the first {piece[0].path}, gave {rows:,} rows: "
+            "the table was left as it is; report this with the versions of deltalake and Delta."
+        )
 
 
 @contextmanager
@@ -93,7 +114,7 @@ def _beside(table: DeltaTable, folder: Path, piece: list[DataFile], scratch: Pat
         adds: list[AddAction | RemoveAction]
         adds = [AddAction(f.path, f.size, dict(f.partition), f.modified, True, "{}") for f in piece]
         copy.create_write_transaction(adds, "append", table.schema(), metadata.partition_columns)
-        yield copy
+        yield DeltaTable(scratch)
     finally:
         shutil.rmtree(scratch)
 
@@ -107,8 +128,15 @@ def _swap(table: DeltaTable, folder: Path, scratch: Path) -> None:
             values, modified = add["partitionValues"], add["modificationTime"]
             swap.append(AddAction(add["path"], add["size"], values, modified, False, add["stats"]))
         elif gone := action.get("remove"):
-            values, removed = gone["partitionValues"], gone["deletionTimestamp"]
-            swap.append(RemoveAction(gone["path"], False, removed, values, gone["size"]))
+            swap.append(
+                RemoveAction(
+                    path=gone["path"],
+                    size=gone["size"],
+                    partition_values=gone["partitionValues"],
+                    deletion_timestamp=gone["deletionTimestamp"],
+                    data_change=False,
+                )
+            )
     table.create_write_transaction(
         swap,
         "append",

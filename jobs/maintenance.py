@@ -96,7 +96,7 @@ class _Maintenance:
         if not self._dry_run:
             self._checkpoint()
         kept_files, kept_log = self._delete_files(), self._shorten_log()
-        if kept_files + kept_log:
+        if self._readers and kept_files + kept_log:
             self._done.kept = self._reason(kept_files, kept_log)
         self._done.seconds = round(time.perf_counter() - started, 3)
         return self._done
@@ -161,8 +161,6 @@ class _Maintenance:
                     path.with_name(f".{path.name}.crc").unlink(missing_ok=True)
 
     def _reason(self, files: int, log_files: int) -> str:
-        if not self._readers:
-            return f"the newest append, version {self._newest_append}: {files} files"
         slowest = min(self._readers, key=lambda reader: reader.version)
         return (
             f"{slowest.query} goes on from version {slowest.version} of {self._delta.version()}: "
