@@ -163,8 +163,8 @@ class _Maintenance:
     def _reason(self, files: int, log_files: int) -> str:
         slowest = min(self._readers, key=lambda reader: reader.version)
         return (
-            f"{slowest.query} goes on from version {slowest.version} of {self._delta.version()}: "
-            f"{files} files and {log_files} of the log are kept for it"
+            f"{slowest.query} goes on from version {slowest.version:,} of {self._delta.version():,}: "
+            f"{files:,} files and {log_files:,} of the log are kept for it"
         )
 
     @contextmanager
@@ -180,6 +180,7 @@ def summary(done: Sequence[Upkeep], dry_run: bool) -> None:
     """Print what was done, a line per table."""
     console = Console()
     grid = Grid("table", "files", "log files", "deleted", "MB freed", "seconds", "longest hold", box=None)
+    grid.columns[0].no_wrap = True
     for table in done:
         grid.add_row(
             table.table,
