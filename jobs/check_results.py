@@ -43,7 +43,8 @@ def record(lake: Lake, run_id: str, checked_at: datetime, checks: Sequence[Table
         for check in checks
         for finding in check.findings
     ]
-    write_deltalake(lake.table_path(CHECK_RESULTS), pa.Table.from_pylist(rows, _SCHEMA), mode="append")
+    with lake.writing(CHECK_RESULTS):
+        write_deltalake(lake.table_path(CHECK_RESULTS), pa.Table.from_pylist(rows, _SCHEMA), mode="append")
 
 
 def past_runs(lake: Lake, limit: int = 10) -> list[PastRun]:

@@ -18,6 +18,7 @@ COMMANDS = {
     "stream": ("jobs.stream_transactions", "Kafka → bronze → silver → gold, until stopped"),
     "validate": ("jobs.validate_tables", "check the tables with Great Expectations"),
     "reconcile": ("jobs.reconcile_tables", "prove rows and money: Kafka = bronze = silver + quarantine + repeats"),
+    "maintain": ("jobs.maintain_tables", "keep the lake fast beside the stream: join small files, clear old ones away"),
     "windows": ("infra.window_commands", "per-minute windows by Kafka Streams, topic to topic, without Spark"),
     "bench": ("infra.bench.run_bench", "drain | roofline | freshness | growth | producer: benchmarks on this machine"),
     "sql": ("jobs.query_tables", 'ask the tables: momo sql "SELECT …"'),

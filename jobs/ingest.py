@@ -39,7 +39,8 @@ class IngestWriter:
         self._remembered = _newest_keys(lake, dedup_keys)
         # Tables that have had their first batch since this start.
         self._written: set[str] = set()
-        self._carry(lake.newest_append(BRONZE))
+        _, files = lake.newest_append(BRONZE)
+        self._carry(files)
 
     def write(self, parsed: DataFrame, batch_id: int) -> None:
         """One commit to bronze, and one to silver and to quarantine each where there is a row for it."""

@@ -62,14 +62,15 @@ class Lake:
         configuration = {"delta.checkpointInterval": CHECKPOINT_INTERVAL}
         if table.ordinal:
             configuration["delta.dataSkippingStatsColumns"] = ",".join(table.ordinal)
-        DeltaTable.create(
-            self.table_path(table),
-            schema,
-            name=table.name,
-            description=table.grain,
-            partition_by=list(table.partitioned_by),
-            configuration=configuration,
-        )
+        with self.writing(table):
+            DeltaTable.create(
+                self.table_path(table),
+                schema,
+                name=table.name,
+                description=table.grain,
+                partition_by=list(table.partitioned_by),
+                configuration=configuration,
+            )
 
     def open(self, table: Table) -> DeltaTable | None:
         """The table as delta-rs sees it now; None when it does not exist."""
@@ -92,9 +93,10 @@ class Lake:
 
     def append(self, rows: DataFrame, table: Table) -> list[str]:
         """Append in one commit; gives the files it added, none where there were no rows."""
-        before = self._newest_version(table)
-        rows.write.format("delta").mode("append").save(self.table_path(table))
-        return self._appended(table, after=before)
+        with self.writing(table):
+            before = self._newest_version(table)
+            rows.write.format("delta").mode("append").save(self.table_path(table))
+            return self._appended(table, after=before)
 
     def append_onward(self, rows: DataFrame, table: Table) -> list[str]:
         """Append the rows after the offsets the table has reached: safe for a batch that may have been written before.
@@ -110,24 +112,27 @@ class Lake:
             rows = rows.filter(~(same_partition & (F.col("offset") <= row["last"])))
         return self.append(rows, table)
 
-    def newest_append(self, table: Table) -> list[str]:
-        """The files of the newest commit that brought rows; none in an empty table."""
-        for version in range(self._newest_version(table), 0, -1):
-            if files := self._appended(table, after=version - 1):
-                return files
-        return []
+    def newest_append(self, table: Table) -> tuple[int, list[str]]:
+        """Version and files of the newest commit that brought rows; -1 when none did, a compaction only moves rows."""
+        for log in sorted((self.path / table.name / "_delta_log").glob("*.json"), reverse=True):
+            if files := self._added(table, log):
+                return int(log.stem), files
+        return -1, []
 
     def _newest_version(self, table: Table) -> int:
         log = self.path / table.name / "_delta_log"
         return max(int(name[:20]) for name in os.listdir(log) if name.endswith(".json") and name[:20].isdigit())
 
     def _appended(self, table: Table, after: int) -> list[str]:
-        """Files with new rows of the commits after this version; a compaction's hold none."""
-        folder = self.path / table.name
-        logs = (folder / "_delta_log" / f"{version:020d}.json" for version in itertools.count(after + 1))
-        lines = (line for log in itertools.takewhile(Path.exists, logs) for line in log.read_text().splitlines())
-        adds = filter(None, (json.loads(line).get("add") for line in lines))
-        return [str(folder / unquote(add["path"])) for add in adds if add["dataChange"]]
+        """Files with new rows of the commits after this version."""
+        log = self.path / table.name / "_delta_log"
+        commits = itertools.takewhile(Path.exists, (log / f"{n:020d}.json" for n in itertools.count(after + 1)))
+        return [file for commit in commits for file in self._added(table, commit)]
+
+    def _added(self, table: Table, commit: Path) -> list[str]:
+        """Files with new rows of one commit; a compaction's hold none."""
+        adds = filter(None, (json.loads(line).get("add") for line in commit.read_text().splitlines()))
+        return [str(self.path / table.name / unquote(add["path"])) for add in adds if add["dataChange"]]
 
     def newest_files(self, table: Table, rows: int) -> list[str]:
         """The files that hold at least so many of the rows ingested last, oldest first."""
@@ -144,7 +149,6 @@ class Lake:
 
         `windows` has the table's columns and `is_correction`: then the window gets the next revision.
         """
-        gold = DeltaTable(self.table_path(table))
         state = {"is_final", "revision", "corrected_at", "window_date"}
         measures = [name for name in table.column_names if name not in state and name not in table.key]
         differs = " OR ".join(f"(source.{name} IS DISTINCT FROM target.{name})" for name in measures)
@@ -153,12 +157,15 @@ class Lake:
             "revision": "CASE WHEN source.is_correction THEN target.revision + 1 ELSE target.revision END",
             "corrected_at": "CASE WHEN source.is_correction THEN source.corrected_at ELSE target.corrected_at END",
         }
-        (
-            gold.merge(windows, self._same_window(table, windows), source_alias="source", target_alias="target")
-            .when_matched_update(predicate=differs, updates=values | corrected)
-            .when_not_matched_insert(updates=values)
-            .execute()
-        )
+        same = self._same_window(table, windows)
+        with self.writing(table):
+            (
+                DeltaTable(self.table_path(table))
+                .merge(windows, same, source_alias="source", target_alias="target")
+                .when_matched_update(predicate=differs, updates=values | corrected)
+                .when_not_matched_insert(updates=values)
+                .execute()
+            )
 
     def _same_window(self, table: Table, windows: pa.Table) -> str:
         """The merge condition; the days spelt out let delta-rs leave all other partitions alone."""
@@ -169,9 +176,10 @@ class Lake:
     def close_windows(self, table: Table, closed_before: Any) -> None:
         """Mark the windows that end by this time as final."""
         instant = closed_before.isoformat()
-        DeltaTable(self.table_path(table)).update(
-            updates={"is_final": "true"}, predicate=f"NOT is_final AND window_end <= TIMESTAMP '{instant}'"
-        )
+        with self.writing(table):
+            DeltaTable(self.table_path(table)).update(
+                updates={"is_final": "true"}, predicate=f"NOT is_final AND window_end <= TIMESTAMP '{instant}'"
+            )
 
     def query(self, sql: str) -> pa.Table:
         """The answer to a SQL query over the tables, by their names, without Spark."""
@@ -184,6 +192,19 @@ class Lake:
     def value(self, sql: str) -> Any:
         """The single value a SQL query gives."""
         return self.query(sql).column(0)[0].as_py()
+
+    @contextmanager
+    def writing(self, table: Table) -> Iterator[None]:
+        """Hold a table for one commit, after whoever else holds it; not to be nested.
+
+        The stream and maintenance write the same tables, and Spark's commit on a local folder, look and then rename,
+        would put its own in place of one that came in between.
+        """
+        folder = self.path / "_locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / table.name).open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     @contextmanager
     def locked(self, purpose: str) -> Iterator[None]:

@@ -157,7 +157,8 @@ def record_conflicts(lake: Lake) -> int:
         rows = rows.append_column("first_seen_at", rows["kafka_timestamp"])
         # Named anew: the answer's columns carry the comments of the tables they come from.
         quarantined = pa.table({name: rows[name] for name in QUARANTINE.column_names})
-        write_deltalake(lake.table_path(QUARANTINE), quarantined, mode="append")
+        with lake.writing(QUARANTINE):
+            write_deltalake(lake.table_path(QUARANTINE), quarantined, mode="append")
     return int(rows.num_rows)
 
 

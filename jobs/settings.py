@@ -97,6 +97,14 @@ class ProducerSettings(_Group):
     delivery_timeout_seconds: Positive
 
 
+class MaintainSettings(_Group):
+    """What maintenance joins, and what it keeps."""
+
+    target_file_mb: Positive
+    vacuum_retention_hours: Positive
+    log_retention_hours: Positive
+
+
 class BrokerSettings(_Group):
     """The local broker."""
 
@@ -112,6 +120,7 @@ class Settings(_Group):
     lake: LakeSettings
     stream: StreamSettings
     kafka_streams: KafkaStreamsSettings
+    maintain: MaintainSettings
     dummy: DummySettings
     producer: ProducerSettings
     broker: BrokerSettings
