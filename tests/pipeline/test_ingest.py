@@ -1,7 +1,5 @@
 """A batch that was cut off between two of its commits, as a kill leaves it, is finished by the next start."""
 
-from pathlib import Path
-
 import pytest
 
 from jobs import bronze
@@ -25,10 +23,11 @@ def batch(stream, records, first_offset):
 
 def take_back_newest_commit(stream, table) -> None:
     log = stream.lake.path / table.name / "_delta_log"
-    newest = max(log.glob("*.json"))
-    newest.unlink()
-    newest.with_suffix(".crc").unlink(missing_ok=True)
-    Path(log / f".{newest.with_suffix('.crc').name}.crc").unlink(missing_ok=True)
+    version = max(log.glob("*.json")).stem
+    for path in log.glob(f"*{version}*"):
+        path.unlink()
+    # A new process would not know the commit either.
+    stream.spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
 
 
 def content(stream) -> dict[str, list[str]]:
