@@ -1,15 +1,20 @@
 import json
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from infra.bench.bench_topic import Truth
+from infra.bench.drain_report import Standing, drain_report
 from infra.bench.figures import first_reached, latency_percentiles, paired_ratio, slope
 from infra.bench.freshness_report import gold_seen
 from infra.bench.open_loop import Template
+from infra.bench.registry import contestants_named
 from infra.bench.report import markdown_table
 from infra.bench.versions import Rows, Watched, rows_by_version, rows_seen_by, totals_by_version
+from infra.bench.warm_process import Cost
 
 
 def test_a_ratio_that_is_the_same_in_every_round_has_no_width():
@@ -117,6 +122,24 @@ def test_a_template_is_filled_with_number_due_time_and_dates():
 
 def test_a_table_of_a_report_is_markdown():
     assert markdown_table(("a", "b"), [["x", "1"]]) == "| a | b |\n| --- | ---: |\n| x | 1 |"
+
+
+def test_two_workers_are_compared_with_one_and_with_nobody_who_does_not_take_part():
+    report = report_of({"momostream_1_worker": 9.0, "momostream_2_workers": 6.0})
+
+    two = report.figures["contestants"][1]
+    assert (two["times_momostream_1_worker"], two["times_momostream"]) == (1.5, None)
+    assert "× momostream_1_worker | of roofline" in report.markdown
+    assert "× tutorial" not in report.markdown
+
+
+def report_of(seconds):
+    """The report of two rounds in which each contestant took these seconds."""
+    truth = Truth("t", 900, 7, Decimal(1), 900, Decimal(1))
+    standings = [Standing(contestant) for contestant in contestants_named(",".join(seconds))]
+    for standing in standings:
+        standing.rounds += [Cost(seconds[standing.name], 1.0, None, 1.0, None, 0.0)] * 2
+    return drain_report(truth, standings, rounds=2, roofline=None)
 
 
 def table_of(folder, *versions, seen, data_change=None):
