@@ -1,8 +1,9 @@
 # `make demo` and `make test` work from a fresh clone: each sets up first what is not there yet.
 PYTHON ?= python3
 SHELL := /bin/sh
+CLUSTER_TESTS := tests/system/test_stream_on_cluster.py tests/pipeline/test_cluster.py tests/pipeline/test_stream.py
 
-.PHONY: help setup setup-bench demo test test-fresh-clone check lock clean
+.PHONY: help setup setup-bench demo test test-cluster test-fresh-clone check lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -20,6 +21,10 @@ demo: setup ## dummy transactions through a real broker and the real stream, the
 test: ## the whole suite, the tests on the real broker included
 	@$(PYTHON) -m infra.set_up dev
 	@.venv/bin/python -m pytest
+
+test-cluster: ## the pipeline's tests again, with executors that are processes of their own
+	@$(PYTHON) -m infra.set_up dev
+	@MOMO_TEST_MASTER='local-cluster[2,1,2048]' .venv/bin/python -m pytest -n 0 -m '' $(CLUSTER_TESTS)
 
 test-fresh-clone: ## make demo, twice, in a fresh clone of what is committed
 	@$(PYTHON) -m infra.set_up dev

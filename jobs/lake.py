@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset
 from deltalake import DeltaTable, QueryBuilder, Schema
 from deltalake.exceptions import TableNotFoundError
@@ -168,10 +169,13 @@ class Lake:
             )
 
     def _same_window(self, table: Table, windows: pa.Table) -> str:
-        """The merge condition; the days spelt out let delta-rs leave all other partitions alone."""
+        """The merge condition; days and times spelt out let delta-rs leave all other partitions and files alone."""
+        starts = windows.column("window_start")
+        first, last = (end.as_py().isoformat() for end in (pc.min(starts), pc.max(starts)))
+        in_time = f"target.window_start >= TIMESTAMP '{first}' AND target.window_start <= TIMESTAMP '{last}'"
         days = sorted({day.isoformat() for day in windows.column("window_date").to_pylist()})
         in_days = " OR ".join(f"target.window_date = '{day}'" for day in days)
-        return " AND ".join([f"({in_days})", *(f"target.{name} = source.{name}" for name in table.key)])
+        return " AND ".join([f"({in_days})", in_time, *(f"target.{name} = source.{name}" for name in table.key)])
 
     def close_windows(self, table: Table, closed_before: Any) -> None:
         """Mark the windows that end by this time as final."""

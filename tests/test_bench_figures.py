@@ -1,4 +1,5 @@
 import json
+from decimal import Decimal
 from types import SimpleNamespace
 
 import numpy as np
@@ -6,7 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from infra.bench.bench_topic import Truth
 from infra.bench.commit_growth import batch_costs, log_size
+from infra.bench.drain_report import Standing, drain_report
 from infra.bench.fast_forward import DAY, FORWARDED, fast_forward
 from infra.bench.figures import first_reached, latency_percentiles, paired_ratio, slope
 from infra.bench.freshness_report import gold_seen
@@ -14,8 +17,9 @@ from infra.bench.growth import rising
 from infra.bench.growth_report import growth_report, with_ratio
 from infra.bench.open_loop import Template
 from infra.bench.producer_report import Sender, producer_report
+from infra.bench.registry import contestants_named
 from infra.bench.report import markdown_table
-from infra.bench.state_growth import BATCH_ROWS, Moment, by_repeats, cost_of, new_keys
+from infra.bench.state_growth import BATCH_ROWS, Moment, by_memory, cost_of, new_keys
 from infra.bench.versions import Rows, Watched, rows_by_version, rows_seen_by, totals_by_version
 from infra.bench.warm_process import Cost
 from jobs.errors import SettingsError
@@ -133,11 +137,11 @@ def test_a_table_of_a_report_is_markdown():
 def test_a_batch_costs_the_median_of_each_query_and_batches_without_rows_do_not_count():
     reports = [SimpleNamespace(batchDuration=ms, numInputRows=rows) for ms, rows in ((900, 10), (5, 0), (1100, 30))]
 
-    costs = batch_costs({"bronze": reports, "silver": reports[:1]}, cpu=3.0)
+    costs = batch_costs({"ingest": reports, "gold": reports[:1]}, cpu=3.0)
 
     assert costs["batch_p50_s"] == 1.9
     assert costs["cpu_s_per_batch"] == 1.5
-    assert costs["queries"]["bronze"] == {"batch_p50_s": 1.0, "rows_p50": 20, "batches": 2}
+    assert costs["queries"]["ingest"] == {"batch_p50_s": 1.0, "rows_p50": 20, "batches": 2}
 
 
 def test_each_cost_is_told_as_so_many_times_the_first():
@@ -167,11 +171,11 @@ def test_the_keys_to_be_remembered_come_first_and_no_key_comes_twice():
 
 
 def test_a_set_that_takes_a_new_key_for_a_repeat_has_no_cost(tmp_path):
-    table = pa.table({"offset": [1, 2]})
+    remembered, batch, *_ = new_keys(100)
 
-    assert len(by_repeats(lambda keys: keys.slice(0, 0), [table, table], tmp_path)) == 2
-    with pytest.raises(AssertionError, match="1 of 2 new keys"):
-        by_repeats(lambda keys: keys.slice(1), [table], tmp_path)
+    assert len(by_memory([remembered, batch], tmp_path / "new")) == 2
+    with pytest.raises(AssertionError, match="3,000 of 3,000 new keys"):
+        by_memory([batch, batch], tmp_path / "repeated")
 
 
 @pytest.mark.parametrize("text", ["", "x", "0,5", "10,10", "20,10", "1.5"])
@@ -182,10 +186,12 @@ def test_marks_that_do_not_rise_are_refused(text):
 
 def test_the_report_of_growth_has_the_keys_that_others_read():
     state = {
-        "spark": [cost_of(10, [None] * 3 + [pa.table({"x": np.arange(n)}) for n in BATCH_ROWS], [Moment(1, 1)] * 5)]
+        "momostream": [
+            cost_of(10, [None] * 3 + [pa.table({"x": np.arange(n)}) for n in BATCH_ROWS], [Moment(1, 1)] * 5)
+        ]
     }
     query = {"batch_p50_s": 0.5, "rows_p50": 3000, "batches": 28}
-    queries = dict.fromkeys(("bronze", "silver", "gold"), query)
+    queries = dict.fromkeys(("ingest", "gold"), query)
     at = {"commit": 100, "batch_p50_s": 1.5, "cpu_s_per_batch": 2.0, "queries": queries, "log_bytes": 7, "log_files": 2}
 
     report = growth_report([at], state)
@@ -229,6 +235,24 @@ def test_the_producers_are_compared_round_by_round():
     assert first["times_momo_produce"] == 1.0
     assert second["times_momo_produce"] == 2.0
     assert (second["rows_per_s"], second["cpu_s_per_million_rows"]) == (33, 30_000.0)
+
+
+def test_two_workers_are_compared_with_one_and_with_nobody_who_does_not_take_part():
+    report = report_of({"momostream_1_worker": 9.0, "momostream_2_workers": 6.0})
+
+    two = report.figures["contestants"][1]
+    assert (two["times_momostream_1_worker"], two["times_momostream"]) == (1.5, None)
+    assert "× momostream_1_worker | of roofline" in report.markdown
+    assert "× tutorial" not in report.markdown
+
+
+def report_of(seconds):
+    """The report of two rounds in which each contestant took these seconds."""
+    truth = Truth("t", 900, 7, Decimal(1), 900, Decimal(1))
+    standings = [Standing(contestant) for contestant in contestants_named(",".join(seconds))]
+    for standing in standings:
+        standing.rounds += [Cost(seconds[standing.name], 1.0, None, 1.0, None, 0.0)] * 2
+    return drain_report(truth, standings, warm_ups=1, rounds=2, roofline=None)
 
 
 def table_of(folder, *versions, seen, data_change=None):

@@ -1,5 +1,6 @@
 """The report of a race: medians, ratios between contestants with their intervals, and the share of the roofline."""
 
+import os
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,11 +13,7 @@ from infra.bench.report import Report, markdown_table
 from infra.bench.roofline import Roofline
 from infra.bench.warm_process import Cost
 
-REFERENCES = ("momostream", "tutorial")
-_HEADER = (
-    "contestant", "rows/s", "s", "CPU-s per M rows", "broker's", "× momostream", "× tutorial", "of roofline", "load",
-    "others' cores", "steal",
-)  # fmt: skip
+REFERENCES = ("momostream", "tutorial", "momostream_1_worker")
 
 
 @dataclass
@@ -43,6 +40,7 @@ def drain_report(
         "rows": truth.records,
         "rounds": rounds,
         "warm_ups": warm_ups,
+        "cores": os.cpu_count(),
         "roofline_rows_per_s": ceiling,
         "roofline": roofline.figures if roofline else None,
         "contestants": entries,
@@ -97,18 +95,24 @@ def _median(values: Sequence[float | None]) -> float | None:
 def _sections(
     truth: Truth, entries: Sequence[dict[str, Any]], warm_ups: int, rounds: int, roofline: Roofline | None
 ) -> list[str]:
-    timed = [_row(entry) for entry in entries if entry["rows_per_s"] is not None]
+    references = [entry["name"] for entry in entries if entry["name"] in REFERENCES]
+    timed = [_row(entry, references) for entry in entries if entry["rows_per_s"] is not None]
     out = [f"- **{entry['name']}** has no time: {entry['out']}" for entry in entries if entry["rows_per_s"] is None]
     about = (
-        f"Drain of {truth.records:,} records, {rounds} rounds in turn after {warm_ups} to warm up; medians, ratios of "
-        "paired rounds with their 95 % bootstrap interval. Rows and sums of every round were right before its time "
-        "counted."
+        f"Drain of {truth.records:,} records on a machine of {os.cpu_count()} cores, {rounds} rounds in turn after "
+        f"{warm_ups} to warm up; medians, ratios of paired rounds with their 95 % bootstrap interval. Rows and sums of "
+        "every round were right before its time counted."
     )
-    sections = [about, markdown_table(_HEADER, timed)] if timed else [about]
+    sections = [about, markdown_table(_header(references), timed)] if timed else [about]
     return [*sections, *(["\n".join(out)] if out else []), *([roofline.markdown] if roofline else [])]
 
 
-def _row(entry: dict[str, Any]) -> list[str]:
+def _header(references: Sequence[str]) -> list[str]:
+    costs = ["contestant", "rows/s", "s", "CPU-s per M rows", "broker's"]
+    return [*costs, *(f"× {name}" for name in references), "of roofline", "load", "others' cores", "steal"]
+
+
+def _row(entry: dict[str, Any], references: Sequence[str]) -> list[str]:
     share, broker = entry["share_of_roofline"], entry["broker_cpu_s_per_million_rows"]
     return [
         entry["name"],
@@ -116,7 +120,7 @@ def _row(entry: dict[str, Any]) -> list[str]:
         f"{entry['seconds']:.1f}",
         f"{entry['cpu_s_per_million_rows']:.1f}",
         "–" if broker is None else f"{broker:.1f}",
-        *(_times(entry, name) for name in REFERENCES),
+        *(_times(entry, name) for name in references),
         "–" if share is None else f"{share:.0%}",
         f"{entry['load']:.1f}",
         "–" if entry["others_cores"] is None else f"{entry['others_cores']:.1f}",

@@ -12,6 +12,7 @@ from schemas.tables import BRONZE, PER_MINUTE, SILVER
 
 PROGRAMS = ROOT / "infra" / "bench" / "contestants"
 _LAYERS = {layer: layer for layer in ("bronze", "silver", "gold")}
+_OUR_TABLES = Tables("delta", {"bronze": BRONZE.name, "silver": SILVER.name, "gold": PER_MINUTE.name})
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,14 @@ def _ours(module: str) -> Callable[[], list[str]]:
     return lambda: [sys.executable, "-m", f"infra.bench.contestants.{module}"]
 
 
+def _workers(number: int) -> Contestant:
+    """The pipeline with executors of one core each, as processes of their own beside the driver's."""
+    # PySpark reads the master from here when it starts the JVM; with a session it would be too late.
+    arguments = f"PYSPARK_SUBMIT_ARGS=--master local-cluster[{number},1,2048] pyspark-shell"
+    name = f"momostream_{number}_worker{'s' * (number > 1)}"
+    return Contestant(name, lambda: ["env", arguments, *_ours("momostream")()], _OUR_TABLES)
+
+
 def _peer(program: str) -> Callable[[], list[str]]:
     """A program of the peers' environment, which is made when it is first asked for."""
     return lambda: [str(peers_python()), str(PROGRAMS / program)]
@@ -39,17 +48,15 @@ def _peer(program: str) -> Callable[[], list[str]]:
 CONTESTANTS = {
     contestant.name: contestant
     for contestant in (
-        Contestant(
-            "momostream",
-            _ours("momostream"),
-            Tables("delta", {"bronze": BRONZE.name, "silver": SILVER.name, "gold": PER_MINUTE.name}),
-        ),
+        Contestant("momostream", _ours("momostream"), _OUR_TABLES),
         Contestant("tutorial", _ours("tutorial"), Tables("delta", _LAYERS)),
         Contestant("polars", _peer("polars_loop.py"), Tables("delta", _LAYERS)),
         Contestant("pyflink", _peer("pyflink_sql.py"), Tables("parquet", _LAYERS)),
         Contestant(
             "kafka_streams", _ours("kafka_streams"), Tables("parquet", {"gold": "gold.parquet"}), says_written=True
         ),
+        _workers(1),
+        _workers(2),
     )
 }
 

@@ -1,0 +1,30 @@
+import pytest
+
+from jobs.settings import ROOT
+
+# Read by their names, without an entry in Spark's register: by the launcher, by Hadoop, by the state store's provider.
+UNREGISTERED = (
+    "spark.master",
+    "spark.app.name",
+    "spark.driver.defaultJavaOptions",
+    "spark.executor.defaultJavaOptions",
+    "spark.hadoop.parquet.enable.dictionary#",
+    "spark.sql.streaming.stateStore.rocksdb.",
+)
+
+
+def settings(name):
+    lines = (ROOT / "conf" / name).read_text().splitlines()
+    return dict(line.split(maxsplit=1) for line in lines if line and not line.startswith("#"))
+
+
+@pytest.mark.parametrize("name", ["spark-defaults.conf", "cluster.conf"])
+def test_every_setting_is_one_that_this_spark_or_delta_knows(spark, name):
+    entries = spark._jvm.org.apache.spark.internal.config.ConfigEntry
+    registered = [key for key in settings(name) if not key.startswith(UNREGISTERED)]
+
+    assert [key for key in registered if entries.findEntry(key) is None] == []
+
+
+def test_the_settings_of_a_cluster_repeat_none_of_those_they_come_on_top_of():
+    assert not set(settings("cluster.conf").items()) & set(settings("spark-defaults.conf").items())
