@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -29,6 +30,7 @@ from schemas.tables import CONFLICT_RULE, QUARANTINE, TABLES, Table
 
 # Every tenth commit by default: a rewrite of the whole table's state, up to 1.6 s inside a batch.
 CHECKPOINT_INTERVAL = "100"
+LONGEST_WINDOW = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -177,18 +179,21 @@ class Lake:
         in_days = " OR ".join(f"target.window_date = '{day}'" for day in days)
         return " AND ".join([f"({in_days})", in_time, *(f"target.{name} = source.{name}" for name in table.key)])
 
-    def close_windows(self, table: Table, closed_before: Any) -> None:
-        """Mark the windows that end by this time as final."""
-        instant = closed_before.isoformat()
+    def close_windows(self, table: Table, closed_before: datetime, since: datetime | None) -> None:
+        """Mark the windows that end by this time as final; those that end by `since` are final already."""
+        ended = f"window_end <= {_instant(closed_before)}"
+        # Starts are in the log's statistics: files of other hours are left alone.
+        recent = f"AND window_start >= {_instant(since - LONGEST_WINDOW)}" if since else ""
         with self.writing(table):
             DeltaTable(self.table_path(table)).update(
-                updates={"is_final": "true"}, predicate=f"NOT is_final AND window_end <= TIMESTAMP '{instant}'"
+                updates={"is_final": "true"}, predicate=f"NOT is_final AND {ended} {recent}"
             )
 
     def query(self, sql: str) -> pa.Table:
         """The answer to a SQL query over the tables, by their names, without Spark."""
         builder = QueryBuilder()
-        for folder in sorted(self.path.glob("*/_delta_log")):
+        # Silver before bronze, from which it is written: while a stream runs, bronze is then never behind it.
+        for folder in sorted(self.path.glob("*/_delta_log"), reverse=True):
             builder.register(folder.parent.name, DeltaTable(str(folder.parent)))
         answer = pa.table(builder.execute(sql).read_all())
         return answer.cast(pa.schema([field.with_type(_common_type(field.type)) for field in answer.schema]))
@@ -230,6 +235,11 @@ class Lake:
             lock.write(purpose)
             lock.flush()
             yield
+
+
+def _instant(time: datetime) -> str:
+    """SQL for a time; delta-rs compares statistics with nothing but this very type."""
+    return f"""arrow_cast('{time.isoformat()}', 'Timestamp(Microsecond, Some("UTC"))')"""
 
 
 def read_columns(files: Sequence[str], columns: Sequence[str]) -> pa.Table:

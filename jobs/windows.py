@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from jobs import gold
 from jobs.gold import Windowed
-from jobs.lake import Lake
+from jobs.lake import LONGEST_WINDOW, Lake
 from jobs.settings import duration_seconds
 from schemas.tables import SILVER
 
@@ -56,8 +56,8 @@ class GoldWriter:
         """The noted windows, whole, from silver; `newest_arrival` is that of the late rows' window."""
         noted = spark.createDataFrame(notes.select(["table_name", "window_start"])).distinct()
         starts = notes["window_start"]
-        # The longest window is an hour: rows from the first noted start to an hour after the last one hold them all.
-        first, last = pc.min(starts).as_py(), pc.max(starts).as_py() + timedelta(hours=1)
+        # Rows from the first noted start to the end of the longest window at the last one hold them all.
+        first, last = pc.min(starts).as_py(), pc.max(starts).as_py() + LONGEST_WINDOW
         in_range = (F.col("event_time") >= first) & (F.col("event_time") < last)
         in_days = (F.col("event_date") >= first.date()) & (F.col("event_date") <= last.date())
         silver = self._lake.read(spark, SILVER).filter(in_days & in_range)
@@ -70,7 +70,7 @@ class GoldWriter:
     def _close_windows(self, closed_before: datetime) -> None:
         if self._closed_before is None or closed_before > self._closed_before:
             for spec in self._specs:
-                self._lake.close_windows(spec.table, closed_before)
+                self._lake.close_windows(spec.table, closed_before, since=self._closed_before)
             self._closed_before = closed_before
 
 
