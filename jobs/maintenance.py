@@ -137,7 +137,9 @@ class _Maintenance:
             self._delta = DeltaTable(self._folder)
             replaced = retention.replaced_files(self._delta, self._limits.vacuum_retention_hours)
         needed = retention.needed_files(self._folder, self._readers, self._oldest_needed)
-        self._delete([self._folder / path for path in replaced if path not in needed])
+        paths = [self._folder / path for path in replaced if path not in needed]
+        checksums = [path.with_name(f".{path.name}.crc") for path in paths]
+        self._delete([*paths, *(path for path in checksums if path.exists())])
         return sum(path in needed for path in replaced)
 
     def _shorten_log(self) -> int:
@@ -157,8 +159,6 @@ class _Maintenance:
             self._done.files_deleted += 1
             if not self._dry_run:
                 path.unlink()
-                if path.suffix == ".parquet":
-                    path.with_name(f".{path.name}.crc").unlink(missing_ok=True)
 
     def _reason(self, files: int, log_files: int) -> str:
         slowest = min(self._readers, key=lambda reader: reader.version)

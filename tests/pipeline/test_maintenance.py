@@ -166,15 +166,15 @@ def test_a_stream_stopped_in_its_first_look_at_the_table_finds_the_files_of_that
 
 def test_spark_and_delta_rs_go_on_from_each_others_checkpoints(stream):
     DeltaTable(stream.lake.table_path(SILVER)).alter.set_table_properties({"delta.checkpointInterval": "2"})
-    for i in range(4):
+    for i in range(3):
         append(stream, i, i + 1)
     maintained(stream)
-    for i in range(4, 7):
+    assert offsets_of_spark(stream) == [0, 1, 2]
+    for i in range(3, 5):
         append(stream, i, i + 1)
-        assert offsets_of_spark(stream) == list(range(i + 1))
     maintained(stream)
 
-    assert offsets(stream) == offsets_of_spark(stream) == list(range(7))
+    assert offsets(stream) == offsets_of_spark(stream) == [0, 1, 2, 3, 4]
 
 
 def test_the_newest_append_is_never_a_compaction(stream):
