@@ -20,6 +20,8 @@ def settings(name):
 
 @pytest.mark.parametrize("name", ["spark-defaults.conf", "cluster.conf"])
 def test_every_setting_is_one_that_this_spark_or_delta_knows(spark, name):
+    # Delta registers its settings when they are first asked for.
+    spark._jvm.java.lang.Class.forName("org.apache.spark.sql.delta.sources.DeltaSQLConf$")
     entries = spark._jvm.org.apache.spark.internal.config.ConfigEntry
     registered = [key for key in settings(name) if not key.startswith(UNREGISTERED)]
 
