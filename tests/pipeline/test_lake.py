@@ -34,7 +34,9 @@ def test_an_hour_that_closes_leaves_the_hours_before_and_after_it_alone(lake):
     lake.close_windows(CORRIDOR_HOURLY, NOON + timedelta(hours=3), since=NOON + timedelta(hours=2))
 
     # Those that end by 14:00 are said to be final already, and are not looked at again.
-    rows = lake.query("SELECT date_part('hour', window_start) AS hour, is_final FROM gold_corridor_hourly ORDER BY 1").to_pylist()
+    rows = lake.query(
+        "SELECT date_part('hour', window_start) AS hour, is_final FROM gold_corridor_hourly ORDER BY 1"
+    ).to_pylist()
     assert [(row["hour"], row["is_final"]) for row in rows] == [(12, False), (13, True), (14, True), (15, False)]
 
 
