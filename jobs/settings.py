@@ -151,9 +151,21 @@ def load_settings(
     values = _merged(values, _from_environment(environment))
     values = _merged(values, _nested({key: value for key, value in overrides.items() if value is not None}))
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values)
     except ValidationError as invalid:
         raise SettingsError("; ".join(_sentence(error) for error in invalid.errors())) from None
+    _require_keys_of_two_batches(settings)
+    return settings
+
+
+def _require_keys_of_two_batches(settings: Settings) -> None:
+    """A batch that is carried again after a stop must consist of keys that are known."""
+    keys, batch = settings.stream.dedup_keys, settings.kafka.max_offsets_per_trigger
+    if keys < 2 * batch:
+        raise SettingsError(
+            f"The setting 'stream.dedup_keys' is {keys:,}, at least two batches of 'kafka.max_offsets_per_trigger' "
+            f"({batch:,} each) are needed: raise the one or lower the other."
+        )
 
 
 def duration_seconds(duration: str) -> int:

@@ -28,6 +28,7 @@ def test_the_command_line_wins_over_the_environment_and_the_environment_over_the
         ("[topic]\npartitions = -2", "The setting 'topic.partitions' is -2"),
         ('[topic]\npartitions = "two"', "The setting 'topic.partitions' is 'two'"),
         ('[stream]\ntrigger = "soon"', "The setting 'stream.trigger' is 'soon'"),
+        ("[stream]\ndedup_keys = 999_999", "'stream.dedup_keys' is 999,999, at least two batches of"),
         ('[dummy]\ntime_zone = "Kampala"', "'Kampala' is not a time zone"),
         ("[kafka", "is not TOML"),
     ],
