@@ -26,8 +26,15 @@ from schemas.tables import BRONZE, GOLD, SILVER, Table
 FORWARDED = (BRONZE, SILVER, *GOLD)
 # The first day there is; no transaction is that old.
 DAY = date(1970, 1, 1)
-# Never silver's, and of a topic of its own, so that what is read of the offsets reached stays as it is.
-VALUES = {"topic": "fast-forward", "partition": 0, "offset": 0, "broken_rules": ["fast_forward"]}
+# Of a topic of its own, so that what is read of the offsets reached stays as it is.
+VALUES = {
+    "topic": "fast-forward",
+    "partition": 0,
+    "offset": 0,
+    "broken_rules": ["fast_forward"],
+    # The one key of all, for the stream reads the keys of silver at a start.
+    **dict.fromkeys(SILVER.key, "fast-forward"),
+}
 
 Action = dict[str, Any]
 
