@@ -28,7 +28,7 @@ def _same_content(a: str, b: str) -> str:
 
 # Bronze rows that are in neither silver nor quarantine, beside the silver row of the same key where there is one.
 LEFT_OVER = f"""
-    SELECT b.topic, b."partition", b."offset", b.kafka_timestamp, b.ingested_at, b.transaction_reference,
+    SELECT b.topic, b."partition", b."offset", b.kafka_timestamp, b.transaction_reference,
            k."offset" IS NOT NULL AS has_first, {_same_content("b", "k")} AS is_same
     FROM {BRONZE.name} b
     LEFT ANTI JOIN {SILVER.name} s ON {_same_record("b", "s")}
@@ -198,25 +198,19 @@ def _offset_differences(kafka: Mapping[int, tuple[int, int]], bronze: Mapping[in
 
 
 def _places(lake: Lake) -> dict[str, int]:
-    """Left-over bronze rows: repeats, conflicts, waiting for silver or quarantine, or lost.
-
-    The rows of bronze's newest batch may be on their way still, whatever else of it has arrived.
-    """
+    """Left-over bronze rows: repeats, conflicts, waiting for silver or quarantine, or lost."""
     carried = f"""
         SELECT topic, "partition", max("offset") AS last FROM (
             SELECT topic, "partition", "offset" FROM {SILVER.name}
             UNION ALL SELECT topic, "partition", "offset" FROM {QUARANTINE.name}
         ) GROUP BY topic, "partition"
     """
-    on_its_way = '(l."offset" > coalesce(c.last, -1) OR l.ingested_at = n.newest)'
     row = lake.query(f"""
         SELECT count(*) FILTER (WHERE has_first AND is_same) AS repeats,
                count(*) FILTER (WHERE has_first AND NOT is_same) AS conflicts,
-               count(*) FILTER (WHERE NOT has_first AND {on_its_way}) AS waiting,
-               count(*) FILTER (WHERE NOT has_first AND NOT {on_its_way}) AS lost
-        FROM ({LEFT_OVER}) l
-        CROSS JOIN (SELECT max(ingested_at) AS newest FROM {BRONZE.name}) n
-        LEFT JOIN ({carried}) c ON c.topic = l.topic AND c."partition" = l."partition"
+               count(*) FILTER (WHERE NOT has_first AND l."offset" > coalesce(c.last, -1)) AS waiting,
+               count(*) FILTER (WHERE NOT has_first AND l."offset" <= c.last) AS lost
+        FROM ({LEFT_OVER}) l LEFT JOIN ({carried}) c ON c.topic = l.topic AND c."partition" = l."partition"
     """).to_pylist()[0]
     return {name: int(value) for name, value in row.items()}
 
