@@ -1,7 +1,7 @@
 """Write a batch of parsed records: to bronze, and from bronze's own files to quarantine or silver.
 
 One query for three tables, for a query has a price whatever it carries. Bronze is read back, rather than the batch
-cached: reading typed columns costs a tenth of parsing them.
+cached: reading typed columns costs less than parsing them, and caching about as much.
 """
 
 from collections.abc import Sequence

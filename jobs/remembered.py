@@ -1,8 +1,7 @@
 """The keys of the newest silver rows, in memory: what tells a repeat from a transaction that is new.
 
-Spark's own operator for this goes through its whole state in every batch to find what has expired, so that a batch
-of three thousand rows costs a second once two million keys are kept. Here a key costs 16 bytes and a batch a few
-binary searches, however many there are (docs/decisions.md).
+Spark's own operator for this goes through its whole state in every batch to find what has expired, so a batch costs
+the more the more keys are kept. Here a key costs 16 bytes and a batch a few binary searches (docs/decisions.md).
 """
 
 from dataclasses import dataclass, field
@@ -56,7 +55,10 @@ def _hash(texts: NDArray[np.object_], secret: str) -> Bits:
 
 @dataclass
 class Remembered:
-    """At least seven eighths of the newest `most` keys, in sorted runs, oldest first."""
+    """The newest `most` keys, or fewer by the oldest run: an eighth of them, or one batch where that is larger.
+
+    Runs are sorted, the oldest first.
+    """
 
     most: int
     _runs: list[Keys] = field(default_factory=list)

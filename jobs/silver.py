@@ -14,7 +14,7 @@ def transactions(events: DataFrame) -> DataFrame:
 
 
 def without_repeats(transactions: DataFrame, repeats: DataFrame) -> DataFrame:
-    """Transactions but for those whose place in Kafka is among `repeats` (topic, partition, offset; few rows)."""
+    """Transactions but for those whose place in Kafka is among `repeats`: topic, partition, offset; a batch at most."""
     return transactions.join(F.broadcast(repeats), ["topic", "partition", "offset"], "left_anti")
 
 
