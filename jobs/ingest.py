@@ -7,7 +7,6 @@ cached: reading typed columns costs less than parsing them, and caching about as
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
@@ -16,7 +15,7 @@ from pyspark.sql import functions as F
 from jobs import enrichment, silver
 from jobs.lake import Lake, read_columns
 from jobs.remembered import Remembered, keys_of
-from schemas.tables import BRONZE, QUARANTINE, SILVER, Table
+from schemas.tables import BRONZE, QUARANTINE, SILVER
 
 # Of silver at a start: so many that they are read side by side, so few that their texts need little memory.
 FILES_AT_ONCE = 500
@@ -27,57 +26,76 @@ _LOOKED_AT = (*_PLACE, *SILVER.key, "broken_rules", "event_time")
 class IngestWriter:
     """Writes bronze, quarantine and silver, batch by batch, each record once.
 
-    A batch can be repeated only by a restart. Bronze and quarantine take it from the offsets they have reached; silver
-    remembers the keys it holds, so that whatever is carried again is a repeat.
+    A batch can be repeated only by a restart. Bronze takes it from the offsets it has reached, quarantine leaves out
+    what it has; silver remembers the keys it holds, so that whatever is carried again is a repeat. Others may add rows
+    to silver, and its lock is held from the look-up to the append: their keys are learnt first.
     """
 
     def __init__(self, spark: SparkSession, lake: Lake, dedup_keys: int) -> None:
         """Remember silver's newest keys, and finish the batch that a kill may have left half carried."""
         self._spark, self._lake = spark, lake
         self._enrichment = enrichment.countries_and_operators(*enrichment.read_prefixes())
+        self._silver_version = lake.newest_version(SILVER)
         self._newest_event_time: datetime | None = lake.value(f"SELECT max(event_time) FROM {SILVER.name}")
         self._remembered = _newest_keys(lake, dedup_keys)
-        # Tables that have had their first batch since this start.
-        self._written: set[str] = set()
+        self._is_first_batch = True
         _, files = lake.newest_append(BRONZE)
-        self._carry(files)
+        self._carry(files, again=True)
 
     def write(self, parsed: DataFrame, batch_id: int) -> None:
         """One commit to bronze, and one to silver and to quarantine each where there is a row for it."""
         rows = _with_constant(parsed, "ingested_at", datetime.now(UTC)).select(BRONZE.column_names)
-        self._carry(self._append(rows, BRONZE))
+        append = self._lake.append_onward if self._is_first_batch else self._lake.append
+        self._is_first_batch = False
+        self._carry(append(rows, BRONZE))
 
-    def _carry(self, files: Sequence[str]) -> None:
-        """Rows of these files of bronze to quarantine or silver; those that are there already stay as they are."""
+    def _carry(self, files: Sequence[str], again: bool = False) -> None:
+        """Rows of these files of bronze to quarantine or silver; what has been carried before stays as it is."""
         if not files:
             return
         events = self._lake.read_files(self._spark, BRONZE, files)
         arrived = _in_kafka_order(files)
         is_accepted = pc.equal(pc.list_value_length(arrived["broken_rules"]), 0)
-        accepted = arrived.filter(is_accepted)
-        if len(accepted) < len(arrived):
-            self._append(silver.quarantined(events), QUARANTINE)
+        accepted, broken = arrived.filter(is_accepted), arrived.filter(pc.invert(is_accepted))
+        if len(broken):
+            refused = silver.quarantined(events)
+            self._lake.append(self._not_in_quarantine(refused, broken) if again else refused, QUARANTINE)
+        if len(accepted):
+            with self._lake.writing(SILVER):
+                self._append_silver(events, accepted)
+
+    def _not_in_quarantine(self, refused: DataFrame, broken: pa.Table) -> DataFrame:
+        since = pc.min(broken["offset"]).as_py()
+        there = self._lake.query(
+            f'SELECT topic, "partition", "offset" FROM {QUARANTINE.name} WHERE "offset" >= {since}'
+        )
+        return silver.without(refused, self._spark.createDataFrame(there)) if there.num_rows else refused
+
+    def _append_silver(self, events: DataFrame, accepted: pa.Table) -> None:
+        """The accepted rows that repeat nothing, with the newest event time of the batches before."""
+        self._learn(self._lake.appended(SILVER, after=self._silver_version))
         is_repeat = self._remembered.repeats(keys_of(*(accepted[name] for name in SILVER.key)))
         if not is_repeat.all():
-            self._append_silver(events, accepted, is_repeat)
+            transactions = silver.transactions(events)
+            if is_repeat.any():
+                repeats = self._spark.createDataFrame(accepted.select(_PLACE).filter(pa.array(is_repeat)))
+                transactions = silver.without(transactions, repeats)
+            enriched = transactions.withColumns(self._enrichment)
+            rows = _with_constant(enriched, "stream_time", self._newest_event_time).select(SILVER.column_names)
+            self._lake.append_held(rows, SILVER)
+            self._note_time(accepted["event_time"].filter(pa.array(~is_repeat)))
+        self._silver_version = self._lake.newest_version(SILVER)
 
-    def _append_silver(self, events: DataFrame, accepted: pa.Table, is_repeat: np.ndarray) -> None:
-        """The accepted rows that repeat nothing, with the newest event time of the batches before."""
-        transactions = silver.transactions(events)
-        if is_repeat.any():
-            repeats = self._spark.createDataFrame(accepted.select(_PLACE).filter(pa.array(is_repeat)))
-            transactions = silver.without_repeats(transactions, repeats)
-        enriched = transactions.withColumns(self._enrichment)
-        rows = _with_constant(enriched, "stream_time", self._newest_event_time).select(SILVER.column_names)
-        self._lake.append(rows, SILVER)
-        newest = pc.max(accepted["event_time"].filter(pa.array(~is_repeat))).as_py()
+    def _learn(self, files: Sequence[str]) -> None:
+        """What others have added to silver: its keys are repeats from now on, and its times are silver's."""
+        if files:
+            rows = read_columns(files, (*SILVER.key, "event_time"))
+            self._remembered.repeats(keys_of(*(rows[name] for name in SILVER.key)))
+            self._note_time(rows["event_time"])
+
+    def _note_time(self, event_times: pa.ChunkedArray) -> None:
+        newest = pc.max(event_times).as_py()
         self._newest_event_time = max(newest, self._newest_event_time or newest)
-
-    def _append(self, rows: DataFrame, table: Table) -> list[str]:
-        if table.name in self._written:
-            return self._lake.append(rows, table)
-        self._written.add(table.name)
-        return self._lake.append_onward(rows, table)
 
 
 def _newest_keys(lake: Lake, most: int) -> Remembered:

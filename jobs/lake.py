@@ -26,7 +26,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.errors import LakeLocked, SettingsError
-from schemas.tables import CONFLICT_RULE, QUARANTINE, TABLES, Table
+from schemas.tables import TABLES, Table
 
 # Every tenth commit by default: a rewrite of the whole table's state, up to 1.6 s inside a batch.
 CHECKPOINT_INTERVAL = "100"
@@ -91,15 +91,19 @@ class Lake:
         return spark.read.schema(table.schema).parquet(*files)
 
     def stream(self, spark: SparkSession, table: Table) -> DataFrame:
-        """The table's appends as a stream."""
-        return spark.readStream.format("delta").load(self.table_path(table))
+        """The table's appends as a stream; a commit that takes rows away is passed over, whatever it adds."""
+        return spark.readStream.format("delta").option("skipChangeCommits", "true").load(self.table_path(table))
 
     def append(self, rows: DataFrame, table: Table) -> list[str]:
         """Append in one commit; gives the files it added, none where there were no rows."""
         with self.writing(table):
-            before = self._newest_version(table)
-            rows.write.format("delta").mode("append").save(self.table_path(table))
-            return self._appended(table, after=before)
+            return self.append_held(rows, table)
+
+    def append_held(self, rows: DataFrame, table: Table) -> list[str]:
+        """As `append`, for who holds the table: a look at it and the append that depends on it belong together."""
+        before = self.newest_version(table)
+        rows.write.format("delta").mode("append").save(self.table_path(table))
+        return self.appended(table, after=before)
 
     def append_onward(self, rows: DataFrame, table: Table) -> list[str]:
         """Append the rows after the offsets the table has reached: safe for a batch that may have been written before.
@@ -107,9 +111,7 @@ class Lake:
         A batch can be repeated only by a restart, so this is for the first batch after a start; Delta's own check
         would rebuild the table's state in every batch. It needs a table that a stream fills in the order of offsets.
         """
-        # Conflicts are added by `momo reconcile`, wherever they are.
-        in_order = f"WHERE NOT array_has(broken_rules, '{CONFLICT_RULE}')" if table is QUARANTINE else ""
-        reached = f'SELECT topic, "partition", max("offset") AS last FROM {table.name} {in_order} GROUP BY 1, 2'
+        reached = f'SELECT topic, "partition", max("offset") AS last FROM {table.name} GROUP BY 1, 2'
         for row in self.query(reached).to_pylist():
             same_partition = (F.col("topic") == row["topic"]) & (F.col("partition") == row["partition"])
             rows = rows.filter(~(same_partition & (F.col("offset") <= row["last"])))
@@ -122,11 +124,12 @@ class Lake:
                 return int(log.stem), files
         return -1, []
 
-    def _newest_version(self, table: Table) -> int:
+    def newest_version(self, table: Table) -> int:
+        """The version of the newest commit."""
         log = self.path / table.name / "_delta_log"
         return max(int(name[:20]) for name in os.listdir(log) if name.endswith(".json") and name[:20].isdigit())
 
-    def _appended(self, table: Table, after: int) -> list[str]:
+    def appended(self, table: Table, after: int) -> list[str]:
         """Files with new rows of the commits after this version."""
         log = self.path / table.name / "_delta_log"
         commits = itertools.takewhile(Path.exists, (log / f"{n:020d}.json" for n in itertools.count(after + 1)))

@@ -13,9 +13,9 @@ def transactions(events: DataFrame) -> DataFrame:
     return events.filter(rules.accepted()).select(*from_bronze, F.to_date("event_time").alias("event_date"))
 
 
-def without_repeats(transactions: DataFrame, repeats: DataFrame) -> DataFrame:
-    """Transactions but for those whose place in Kafka is among `repeats`: topic, partition, offset; a batch at most."""
-    return transactions.join(F.broadcast(repeats), ["topic", "partition", "offset"], "left_anti")
+def without(rows: DataFrame, places: DataFrame) -> DataFrame:
+    """The rows whose place in Kafka (topic, partition, offset) is not among `places`, which are a batch at most."""
+    return rows.join(F.broadcast(places), ["topic", "partition", "offset"], "left_anti")
 
 
 def quarantined(events: DataFrame) -> DataFrame:

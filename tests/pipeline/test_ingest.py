@@ -1,6 +1,9 @@
 """A batch that was cut off between two of its commits, as a kill leaves it, is finished by the next start."""
 
+from datetime import UTC, datetime
+
 import pytest
+from pyspark.sql import functions as F
 
 from jobs import bronze
 from jobs.ingest import IngestWriter
@@ -77,3 +80,21 @@ def test_keys_older_than_those_kept_are_forgotten_and_newer_ones_come_back_with_
 
     references = "SELECT transaction_reference FROM silver_transactions ORDER BY 1"
     assert stream.rows(references) == [("T-1",), ("T-1",), ("T-2",)]
+
+
+def test_a_transaction_that_another_process_put_into_silver_is_a_repeat_from_then_on(stream):
+    writer = started(stream)
+    writer.write(batch(stream, FIRST, 0), 0)
+    other = stream.lake.read(stream.spark, SILVER).withColumns(
+        {"transaction_reference": F.lit("T-2"), "event_time": F.lit(datetime(2026, 3, 27, 17, 59, 30, tzinfo=UTC))}
+    )
+    stream.lake.append(other, SILVER)
+
+    records = [gsma(transactionReference="T-2"), gsma(transactionReference="T-3")]
+    writer.write(batch(stream, records, len(FIRST)), 1)
+
+    rows = stream.rows("SELECT transaction_reference, stream_time FROM silver_transactions ORDER BY 1")
+    assert rows[0] == ("T-1", None)
+    assert [reference for reference, _ in rows] == ["T-1", "T-2", "T-3"]
+    # The time of what the other wrote is silver's time: gold may have seen it.
+    assert rows[2] == ("T-3", datetime(2026, 3, 27, 17, 59, 30, tzinfo=UTC))
