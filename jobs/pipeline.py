@@ -17,6 +17,10 @@ from jobs.settings import Settings
 from jobs.windows import GoldWriter
 from schemas.tables import SILVER
 
+# How often gold looks for new rows of silver. At the beat of the trigger it would start with the next batch of ingest,
+# not with the end of the last one; what it finds, not how often it looks, makes its commits.
+GOLD_LOOKS_EVERY = "500 milliseconds"
+
 
 class Pipeline:
     """The queries of a lake. Tables exist and the lake is locked before it is made."""
@@ -29,8 +33,11 @@ class Pipeline:
 
     def start(self) -> list[StreamingQuery]:
         """Start all queries; they run until stopped."""
-        trigger = self._settings.stream.trigger
-        return [writer.trigger(processingTime=trigger).start() for writer in self._writers()]
+        ingest, windows = self._writers()
+        return [
+            ingest.trigger(processingTime=self._settings.stream.trigger).start(),
+            windows.trigger(processingTime=GOLD_LOOKS_EVERY).start(),
+        ]
 
     def run_available(self) -> None:
         """Carry what is in the topic now through all tables, then return."""
