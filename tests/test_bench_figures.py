@@ -213,7 +213,7 @@ def test_tables_are_brought_forward_with_checkpoints_and_without_a_change_of_dat
         # The one commit that is copied names a file that is not there.
         (tmp_path / table.name / "part-0").touch()
 
-    fast_forward(lake, 101)
+    fast_forward(lake, 101, seconds_a_batch=2)
 
     logs = {table.name: tmp_path / table.name / "_delta_log" for table in FORWARDED}
     assert all((log / f"{100:020d}.checkpoint.parquet").exists() for log in logs.values())

@@ -1,7 +1,8 @@
 """The program behind the commits of `momo bench growth`: what a batch of the pipeline costs at a commit's number.
 
 The queries run as in production, both at once at the trigger of the settings, fed at a steady rate by the
-open-loop producer. Between the marks they are stopped, the tables are brought forward, and they are started anew.
+open-loop producer. Between the marks they are stopped, the tables are brought forward and maintained as
+`momo maintain` does it, and they are started anew.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from infra.bench.processes import tree_cpu_seconds
 from infra.bench.producing import produce, write_templates
 from jobs.command_line import add_settings_arguments, run, settings_from
 from jobs.lake import Lake
+from jobs.maintenance import maintain, maintaining
 from jobs.pipeline import Pipeline
 from jobs.session import build_session
 from jobs.settings import Settings, duration_seconds
@@ -31,14 +33,19 @@ RESULT = "commits.json"
 BATCH_RECORDS = 3_000
 # A JVM gets faster for minutes, which would hide what grows; then a start of the queries needs a few batches.
 FIRST_BATCHES, WARM_UP_BATCHES = 40, 5
+# So many that every query is past the commits between two marks: maintenance keeps what one has still to read.
+PASSING_BATCHES = 2
 
 
 class Marks:
     """Stretches of the stream in one session and one lake, each at a later commit."""
 
-    def __init__(self, spark: SparkSession, settings: Settings, folder: Path, batches: int) -> None:
-        """`batches` are measured at each mark."""
+    def __init__(
+        self, spark: SparkSession, settings: Settings, folder: Path, batches: int, is_maintained: bool
+    ) -> None:
+        """`batches` are measured at each mark, after maintenance where the lake is maintained."""
         self._spark, self._settings, self._folder, self._batches = spark, settings, folder, batches
+        self._is_maintained = is_maintained
         self._lake = Lake(folder / "lake")
         self._seconds_a_batch = duration_seconds(settings.stream.trigger)
 
@@ -50,12 +57,20 @@ class Marks:
             self._lake.create()
             self._stretch(FIRST_BATCHES, batches=0)
             for commit in commits:
-                fast_forward(self._lake, commit)
+                fast_forward(self._lake, commit, self._seconds_a_batch)
+                self._stretch(PASSING_BATCHES, batches=0)
+                self._maintain()
                 costs.append(
                     {"commit": commit, **self._stretch(WARM_UP_BATCHES, self._batches), **log_size(self._lake)}
                 )
                 sys.stderr.write(f"bench: {json.dumps(costs[-1])}\n")
         return costs
+
+    def _maintain(self) -> None:
+        if self._is_maintained:
+            with maintaining(self._lake):
+                for table in FORWARDED:
+                    maintain(self._lake, table, self._settings.maintain)
 
     def _stretch(self, warm_up: int, batches: int) -> dict[str, Any]:
         """Start the queries, let them have the batches to warm up, measure the others, stop them."""
@@ -120,13 +135,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="commit_growth.py", description=__doc__)
     parser.add_argument("--commits", required=True, metavar="N,…")
     parser.add_argument("--batches", type=int, required=True)
+    parser.add_argument("--unmaintained", action="store_true")
     add_settings_arguments(parser, "kafka")
     arguments = parser.parse_args(argv)
     settings, commits = settings_from(arguments), [int(number) for number in arguments.commits.split(",")]
     spark = build_session("momo bench: growth")
 
     def measure(folder: Path) -> None:
-        costs = Marks(spark, settings, folder, arguments.batches).measure(commits)
+        costs = Marks(spark, settings, folder, arguments.batches, not arguments.unmaintained).measure(commits)
         (folder / RESULT).write_text(json.dumps(costs))
 
     serve(measure)

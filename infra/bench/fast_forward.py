@@ -6,6 +6,8 @@ a day of its own where a table has days. Every `delta.checkpointInterval` commit
 there and can be read; but it is marked as no change of data, as what a compaction writes is, so that the query that
 follows silver passes over it.
 
+The files of the logs are dated back, each commit a batch's time before the next, for maintenance goes by their age.
+
 What it does not bring is rows: a gold table's day holds what the stream itself has put there.
 """
 
@@ -21,6 +23,7 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from jobs.lake import CHECKPOINT_INTERVAL, Lake
+from jobs.retention import log_files, version_of
 from schemas.tables import BRONZE, GOLD, SILVER, Table
 
 FORWARDED = (BRONZE, SILVER, *GOLD)
@@ -39,7 +42,7 @@ VALUES = {
 Action = dict[str, Any]
 
 
-def fast_forward(lake: Lake, version: int) -> None:
+def fast_forward(lake: Lake, version: int, seconds_a_batch: int) -> None:
     """Bring the tables of a batch to this version; one that is past it stays. Nothing else may write meanwhile."""
     for table in FORWARDED:
         path = Path(lake.table_path(table))
@@ -48,6 +51,7 @@ def fast_forward(lake: Lake, version: int) -> None:
             forward = _Forward(path, newest, _small_file(path, table))
             for number in range(newest + 1, version + 1):
                 forward.commit(number)
+            _date_back(path, version, seconds_a_batch)
 
 
 class _Forward:
@@ -95,6 +99,13 @@ class _Forward:
     def _count(self, files: int) -> None:
         self._checksum["numFiles"] += files
         self._checksum["tableSizeBytes"] += files * self._small.stat().st_size
+
+
+def _date_back(path: Path, newest: int, seconds_a_batch: int) -> None:
+    now = time.time()
+    for file in log_files(path):
+        written = now - (newest - version_of(file)) * seconds_a_batch
+        os.utime(file, (written, written))
 
 
 def _removal(add: Action, now: int) -> Action:

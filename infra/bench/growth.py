@@ -4,6 +4,7 @@ commits: batches of 3,000 records of the real pipeline, its queries running as i
 tables: the median over 28 batches of each query. As 5,000 batches take hours, the tables are brought from one commit to
 the next within a minute: commits of the same shape as the pipeline's own, with files and checkpoints, of one row each
 (infra/bench/fast_forward.py). So this is the growth of logs and files alone; a gold table's day does not grow with it.
+Before each mark the tables are maintained as `momo maintain` does it, unless `--unmaintained`.
 
 state: the cost of a batch of 3,000 and of 12,000 new keys when so many are remembered: by the pipeline, which reads,
 hashes and looks up the keys of a file, and by Spark's own operator, dropDuplicatesWithinWatermark with RocksDB, in a
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keys", default="10000,100000,1000000", metavar="N,…", help="remembered (default: 10000,100000,1000000)"
     )
+    parser.add_argument("--unmaintained", action="store_true", help="without the maintenance before each mark")
     parser.add_argument("--only", choices=("commits", "state"), help="one of the two (default: both)")
 
 
@@ -53,7 +55,7 @@ def run_growth(arguments: argparse.Namespace) -> Report:
     state: dict[str, list[dict[str, Any]]] = {}
     with bench_broker(settings_from(arguments), folder, arguments.kafka__bootstrap is not None) as (settings, _):
         if arguments.only != "state":
-            commits = _commits(settings, folder, marks["commits"], arguments.batches)
+            commits = _commits(settings, folder, marks["commits"], arguments)
         if arguments.only != "commits":
             command = _program("state_growth", "--keys", marks["keys"])
             state = _measure("state", command, folder, state_growth.RESULT)
@@ -71,11 +73,14 @@ def rising(name: str, text: str) -> list[int]:
     return numbers
 
 
-def _commits(settings: Settings, folder: Path, marks: Sequence[int], batches: int) -> list[dict[str, Any]]:
+def _commits(
+    settings: Settings, folder: Path, marks: Sequence[int], arguments: argparse.Namespace
+) -> list[dict[str, Any]]:
     settings = with_topic(settings, f"growth.{uuid.uuid4().hex[:12]}", retention_days=1)
     create_topic(settings)
     command = _program("commit_growth", "--commits", marks)
-    command += ["--batches", str(batches), "--bootstrap", settings.kafka.bootstrap, "--topic", settings.kafka.topic]
+    command += ["--batches", str(arguments.batches), *(["--unmaintained"] if arguments.unmaintained else [])]
+    command += ["--bootstrap", settings.kafka.bootstrap, "--topic", settings.kafka.topic]
     return list(_measure("growth", command, folder, commit_growth.RESULT))
 
 

@@ -10,7 +10,8 @@ OWN_WAY = "momostream"
 
 _ABOUT_COMMITS = (
     "Batches of the pipeline at commits of its tables: wall seconds, median; `all` is their sum. Between the marks "
-    "the tables were brought forward by commits of the pipeline's own shape, of one row each, with checkpoints."
+    "the tables were brought forward by commits of the pipeline's own shape, of one row each, with checkpoints, and "
+    "maintained unless told otherwise."
 )
 _ABOUT_STATE = (
     "New keys when so many are remembered: microseconds a row of a whole batch, median; `× first` compares the CPU "
