@@ -18,6 +18,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, WriterProperties
 from deltalake.transaction import AddAction, RemoveAction
 
+from jobs.checksums import write_checksum
 from jobs.errors import PlatformError
 
 # A checkpoint is written when its time has come in maintenance, not whenever a number is reached.
@@ -145,6 +146,7 @@ def _swap(table: DeltaTable, folder: Path, scratch: Path) -> None:
         commit_properties=SWAP,
         post_commithook_properties=NO_HOOKS,
     )
+    write_checksum(folder)
 
 
 def _newest_actions(folder: Path) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ from deltalake.exceptions import TableNotFoundError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from jobs import appending
 from jobs.errors import LakeLocked, SettingsError
 from schemas.tables import TABLES, Table
 
@@ -101,9 +102,7 @@ class Lake:
 
     def append_held(self, rows: DataFrame, table: Table) -> list[str]:
         """As `append`, for who holds the table: a look at it and the append that depends on it belong together."""
-        before = self.newest_version(table)
-        rows.write.format("delta").mode("append").save(self.table_path(table))
-        return self.appended(table, after=before)
+        return appending.append(rows, table, self.path / table.name, self.path / "_appending" / table.name)
 
     def append_onward(self, rows: DataFrame, table: Table) -> list[str]:
         """Append the rows after the offsets the table has reached: safe for a batch that may have been written before.

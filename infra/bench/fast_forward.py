@@ -93,6 +93,7 @@ class _Forward:
             "size": self._small.stat().st_size,
             "modificationTime": now,
             "dataChange": False,
+            "stats": json.dumps(json.loads(like.get("stats", "{}")) | {"numRecords": 1}),
         }
         return like | new
 

@@ -1,0 +1,84 @@
+"""Append rows to a table: the files by Spark, the commit by delta-rs.
+
+Spark's own commit takes 0.3 s of planning and book-keeping whatever it holds, one of delta-rs some milliseconds.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+from deltalake.transaction import AddAction, RemoveAction
+from pyspark.sql import DataFrame
+
+from jobs.checksums import write_checksum
+from jobs.errors import PlatformError
+from schemas.tables import Table
+
+
+def append(rows: DataFrame, table: Table, folder: Path, scratch: Path) -> list[str]:
+    """Append to the table in this folder in one commit; the files it added, none, and no commit, without rows.
+
+    Who calls it holds the table: the rows are written to `scratch`, of the same disk, and moved when they are whole.
+    """
+    _refuse_other_columns(rows, table)
+    shutil.rmtree(scratch, ignore_errors=True)
+    rows.write.partitionBy(*table.partitioned_by).parquet(str(scratch))
+    written = sorted(path.relative_to(scratch) for path in scratch.rglob("*.parquet"))
+    adds = [add for path in written if (add := _add_action(scratch / path, path, table)) is not None]
+    for add in adds:
+        (folder / add.path).parent.mkdir(exist_ok=True)
+        os.rename(scratch / add.path, folder / add.path)
+    shutil.rmtree(scratch)
+    if adds:
+        _commit(folder, adds)
+    return [str(folder / add.path) for add in adds]
+
+
+def _refuse_other_columns(rows: DataFrame, table: Table) -> None:
+    """Nobody checks them after us: files of another shape would make the table unreadable."""
+    given = [(field.name, field.dataType) for field in rows.schema.fields]
+    if given != [(column.name, column.type) for column in table.columns]:
+        raise PlatformError(f"Rows of other columns than those of {table.name} were to be written: {given}.")
+
+
+def _commit(folder: Path, adds: Sequence[AddAction | RemoveAction]) -> None:
+    delta = DeltaTable(folder)
+    delta.create_write_transaction(list(adds), "append", delta.schema(), delta.metadata().partition_columns)
+    write_checksum(folder)
+
+
+def _add_action(file: Path, path: Path, table: Table) -> AddAction | None:
+    """The log's entry of a file, None for one without rows."""
+    metadata = pq.read_metadata(file)
+    if not metadata.num_rows:
+        return None
+    state = file.stat()
+    days = dict(unquote(part).split("=", 1) for part in path.parts[:-1])
+    stats = json.dumps(_statistics(metadata, table))
+    return AddAction(str(path), state.st_size, days, state.st_mtime_ns // 1_000_000, True, stats)
+
+
+def _statistics(metadata: Any, table: Table) -> dict[str, Any]:
+    """What readers skip files by: of the ordinal columns alone, for the log outlives the rows."""
+    stats: dict[str, Any] = {"numRecords": metadata.num_rows, "minValues": {}, "maxValues": {}, "nullCount": {}}
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    places = {groups[0].column(i).path_in_schema: i for i in range(groups[0].num_columns)}
+    for name in table.ordinal:
+        columns = [group.column(places[name]).statistics for group in groups]
+        stats["nullCount"][name] = sum(column.null_count for column in columns)
+        known = [column for column in columns if column.has_min_max]
+        if known:
+            stats["minValues"][name] = _text(min(column.min for column in known))
+            stats["maxValues"][name] = _text(max(column.max for column in known))
+    return stats
+
+
+def _text(value: Any) -> Any:
+    return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if isinstance(value, datetime) else value
