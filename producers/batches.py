@@ -45,8 +45,10 @@ class BatchProducer(KafkaProducer):  # type: ignore[misc]
         accumulator = self._accumulator
         with accumulator._tp_lock(place):
             batches = accumulator._batches[place]
-            if batches and batches[-1].records.put(key, value):
-                return batches[-1].produce_future
+            newest = batches[-1] if batches else None
+            # The parts of a batch that Kafka found too large are kafka-python's own, and take no more.
+            if newest and isinstance(newest.records, Records) and newest.records.put(key, value):
+                return newest.produce_future
             batch = self._new_batch(place, key, value)
             batches.append(batch)
             accumulator._incomplete.add(batch)
