@@ -4,6 +4,7 @@ import pytest
 from kafka import TopicPartition
 from kafka.partitioner import DefaultPartitioner
 from kafka.producer.producer_batch import ProducerBatch
+from kafka.producer.record_accumulator import RecordAccumulator
 from kafka.record.default_records import DefaultRecordBatchBuilder
 from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 
@@ -59,6 +60,40 @@ def test_a_batch_that_is_on_its_way_takes_no_more() -> None:
     before = closed(records)
     assert not records.put(b"k", b"v")
     assert [(record.key, record.value) for batch in MemoryRecords(before) for record in batch] == [(b"k", b"v")]
+
+
+def test_behind_the_parts_of_a_batch_that_was_too_large_a_new_one_begins(topic_of_one: BatchProducer) -> None:
+    records = [(b"k", b"v" * 10), (b"k", b"w" * 10)]
+    for key, value in records:
+        topic_of_one.put(key, value)
+    accumulator = topic_of_one._accumulator
+    large = accumulator._batches[PLACE].pop()
+    closed(large.records)
+    assert accumulator.split_and_reenqueue(large) == 2
+
+    topic_of_one.put(b"k", b"x")
+
+    batches = [batch.records for batch in accumulator._batches[PLACE]]
+    assert len(batches) == 3
+    sent = [(r.key, r.value) for batch in batches for part in MemoryRecords(closed(batch)) for r in part]
+    assert sent == [*records, (b"k", b"x")]
+
+
+@pytest.fixture
+def topic_of_one() -> BatchProducer:
+    """A producer whose records wait for nobody to send them."""
+
+    class NoSender:
+        def wakeup(self) -> None:
+            pass
+
+    producer = BatchProducer.__new__(BatchProducer)
+    producer._closed = True
+    producer.config = {**BatchProducer.DEFAULT_CONFIG, "compression_attrs": 0, "batch_size": 1 << 20}
+    producer._accumulator = RecordAccumulator(compression_attrs=0, batch_size=1 << 20)
+    producer._sender = NoSender()
+    producer._place_of = lambda key: PLACE
+    return producer
 
 
 def test_a_key_has_the_partition_that_kafka_gives_it(topic_of_seven: BatchProducer) -> None:
