@@ -32,6 +32,8 @@ from schemas.tables import TABLES, Table
 # Every tenth commit by default: a rewrite of the whole table's state, up to 1.6 s inside a batch.
 CHECKPOINT_INTERVAL = "100"
 LONGEST_WINDOW = timedelta(hours=1)
+# The largest number Delta takes for the files of a batch; 1000 is its default.
+_ALL_FILES = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,12 @@ class Lake:
         return spark.read.schema(table.schema).parquet(*files)
 
     def stream(self, spark: SparkSession, table: Table) -> DataFrame:
-        """The table's appends as a stream; a commit that takes rows away is passed over, whatever it adds."""
-        return spark.readStream.format("delta").option("skipChangeCommits", "true").load(self.table_path(table))
+        """The table's appends as a stream; a commit that takes rows away is passed over, whatever it adds.
+
+        No commit is divided between batches: the first parts would move the watermark past rows of the last one.
+        """
+        options = {"skipChangeCommits": "true", "maxFilesPerTrigger": str(_ALL_FILES)}
+        return spark.readStream.format("delta").options(**options).load(self.table_path(table))
 
     def append(self, rows: DataFrame, table: Table) -> list[str]:
         """Append in one commit; gives the files it added, none where there were no rows."""

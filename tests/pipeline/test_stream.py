@@ -5,11 +5,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 from deltalake import DeltaTable
+from pyspark.sql import functions as F
 
 from jobs import gold
 from jobs.reconciliation import reconcile
 from schemas.tables import BRONZE, GOLD, PER_MINUTE, QUARANTINE, SILVER
-from tests.builders import agent_cash, dummy, gsma
+from tests.builders import agent_cash, dummy, gsma, silver_rows
 
 
 def transfer(reference, at="2026-03-27T17:59:00Z", **changes):
@@ -158,6 +159,26 @@ def test_gold_equals_the_windows_of_all_of_silver(stream):
         (row.window_start.replace(tzinfo=UTC), row.sum_0) for row in whole.select("window_start", "sum_0").collect()
     )
     assert stream.rows("SELECT window_start, amount FROM gold_transactions_per_minute ORDER BY 1") == expected
+
+
+def test_a_commit_of_more_files_than_are_read_at_once_loses_nothing_in_gold(stream):
+    """A thousand files are Delta's measure, and Spark drops what the watermark of the batch before the last has passed."""
+    stream.spark.conf.set("spark.sql.files.maxRecordsPerFile", 1)
+    noon, afternoon = (datetime(2026, 3, 27, hour, tzinfo=UTC) for hour in (12, 15))
+    transaction = silver_rows(stream.spark, [gsma()])
+    times = F.when(F.col("id") < 2000, F.lit(afternoon)).otherwise(F.lit(noon))
+    rows = (
+        stream.spark.range(0, 2010, numPartitions=1).crossJoin(F.broadcast(transaction)).withColumn("event_time", times)
+    )
+    files = stream.lake.append(rows.select(SILVER.column_names), SILVER)
+    stream.spark.conf.unset("spark.sql.files.maxRecordsPerFile")
+
+    stream.send(b"{")
+    stream.run()
+
+    assert len(files) == 2010
+    counts = "SELECT window_start, event_count FROM gold_transactions_per_minute ORDER BY 1"
+    assert stream.rows(counts) == [(noon, 10), (afternoon, 2000)]
 
 
 def test_analysts_tools_read_every_table(stream):
