@@ -50,6 +50,16 @@ class Lake:
         """Where a streaming query keeps its offsets and state."""
         return str(self.path / "_checkpoints" / query)
 
+    def discard_unfinished_start(self, query: str) -> None:
+        """Delete the half-written offsets of a query that was killed in its first batch: Spark would refuse to begin.
+
+        A query that has written offsets keeps whatever is there.
+        """
+        offsets = Path(self.checkpoint_path(query)) / "offsets"
+        if offsets.is_dir() and not any(path.name.isdigit() for path in offsets.iterdir()):
+            for unfinished in offsets.glob(".*.tmp*"):
+                unfinished.unlink()
+
     def create(self) -> None:
         """Make the tables that are not there; raise `SettingsError` when one has other columns than ours."""
         for table in TABLES:

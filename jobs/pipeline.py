@@ -57,6 +57,7 @@ class Pipeline:
     def _writer(
         self, name: str, rows: DataFrame, output_mode: str, write: Callable[[DataFrame, int], None]
     ) -> DataStreamWriter:
+        self._lake.discard_unfinished_start(name)
         return (
             rows.writeStream.queryName(name)
             .outputMode(output_mode)

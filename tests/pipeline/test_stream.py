@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from deltalake import DeltaTable
+from pyspark.errors import StreamingQueryException
 from pyspark.sql import functions as F
 
 from jobs import gold
@@ -147,6 +148,27 @@ def test_a_batch_that_was_written_but_not_recorded_changes_nothing_when_repeated
 
     assert snapshot(names) == before
     assert proof(stream).is_clean
+
+
+@pytest.mark.parametrize("query", ["ingest", "gold"])
+def test_a_query_that_was_killed_while_it_wrote_its_first_offsets_begins_anew(stream, query):
+    offsets = Path(stream.lake.checkpoint_path(query)) / "offsets"
+    offsets.mkdir(parents=True)
+    for unfinished in (".0.1b2c.tmp", "..0.1b2c.tmp.crc"):
+        (offsets / unfinished).write_bytes(b"v1")
+
+    stream.run(transfer("T-1"))
+
+    assert proof(stream).is_clean
+
+
+def test_offsets_that_are_lost_after_a_batch_are_refused(stream):
+    stream.run(transfer("T-1"))
+    for path in (Path(stream.lake.checkpoint_path("gold")) / "offsets").iterdir():
+        path.unlink()
+
+    with pytest.raises(StreamingQueryException, match="Identifier: gold"):
+        stream.run(transfer("T-2"))
 
 
 def test_gold_equals_the_windows_of_all_of_silver(stream):
