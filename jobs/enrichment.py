@@ -21,6 +21,11 @@ def read_prefixes(folder: Path = REFERENCE) -> tuple[dict[str, str], dict[str, s
     )
 
 
+def silver_columns() -> dict[str, Column]:
+    """What silver makes of a bronze row beyond its own columns, from the reference tables of the project."""
+    return countries_and_operators(*read_prefixes())
+
+
 def countries_and_operators(countries: Mapping[str, str], operators: Mapping[str, str]) -> dict[str, Column]:
     """The columns `debit_` and `credit_` `country` and `operator`, by longest prefix of the parties' numbers.
 

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
-from jobs import bronze, gold
+from jobs import bronze, enrichment, gold
 from jobs.ingest import IngestWriter
 from jobs.lake import Lake
 from jobs.settings import Settings
@@ -28,7 +28,7 @@ class Pipeline:
     def __init__(self, spark: SparkSession, lake: Lake, settings: Settings, topic: DataFrame) -> None:
         """Read what the queries need to know from before this start; `topic` is a stream of Kafka's columns."""
         self._spark, self._lake, self._settings, self._topic = spark, lake, settings, topic
-        self._ingest = IngestWriter(spark, lake, settings.stream.dedup_keys)
+        self._ingest = IngestWriter(spark, lake, settings.stream.dedup_keys, enrichment.silver_columns())
         self._gold = GoldWriter(lake, settings.stream.lateness)
 
     def start(self) -> list[StreamingQuery]:
