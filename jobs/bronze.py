@@ -60,6 +60,14 @@ def parse_events(records: DataFrame, dummy: DummySettings, future_tolerance: str
     )
 
 
+def records_of(events: DataFrame) -> DataFrame:
+    """The Kafka records that rows of bronze were made of, for the rules of today; the key is null if it was no text."""
+    value = F.coalesce(F.col("payload").cast("binary"), F.col("payload_bytes"))
+    place = [F.col(name) for name in ("topic", "partition", "offset")]
+    key, arrival = F.col("key").cast("binary").alias("key"), F.col("kafka_timestamp").alias("timestamp")
+    return events.select(key, value.alias("value"), *place, arrival)
+
+
 def _with_payload(records: DataFrame) -> DataFrame:
     """The value as text where it is UTF-8; other bytes are kept apart, for no reader could read the column."""
     text = records.select(

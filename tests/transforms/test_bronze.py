@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from pyspark.sql import functions as F
 
+from jobs import bronze
 from schemas.tables import BRONZE
-from tests.builders import bronze_rows, dummy, encoded, gsma
+from tests.builders import SETTINGS, bronze_rows, dummy, encoded, gsma
 from tests.frames import assert_rows
 
 AMOUNTS = json.loads((Path(__file__).parents[1] / "gsma_amounts.json").read_text())
@@ -154,3 +155,11 @@ def test_the_payload_is_parsed_once(spark):
     plan = bronze_rows(spark, [gsma()])._jdf.queryExecution().executedPlan().toString()
 
     assert plan.count("from_json(") == 1
+
+
+def test_bronze_rows_read_again_are_the_same_rows(spark):
+    first = bronze_rows(spark, [gsma(), dummy(), b"{", b'{"a": "\xff"}', None, gsma(amount="-1")]).drop("ingested_at")
+
+    again = bronze.parse_events(bronze.records_of(first), SETTINGS.dummy, SETTINGS.stream.future_tolerance)
+
+    assert_rows(again, [tuple(row) for row in first.collect()])
