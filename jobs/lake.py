@@ -27,6 +27,7 @@ from pyspark.sql import functions as F
 
 from jobs import appending
 from jobs.errors import LakeLocked, SettingsError
+from jobs.new_columns import add_new_columns, new_columns
 from schemas.tables import TABLES, Table
 
 # Every tenth commit by default: a rewrite of the whole table's state, up to 1.6 s inside a batch.
@@ -60,18 +61,23 @@ class Lake:
             for unfinished in offsets.glob(".*.tmp*"):
                 unfinished.unlink()
 
+    def must_exist(self) -> None:
+        """Raise `SettingsError` when there is no table."""
+        if not any(self.path.glob("*/_delta_log")):
+            raise SettingsError(f"There are no tables in {self.path}: run `momo stream` first, or name another --lake.")
+
     def create(self) -> None:
-        """Make the tables that are not there; raise `SettingsError` when one has other columns than ours."""
+        """Make the tables that are not there, and add what is new at the end of ours to those of an earlier version.
+
+        Raises `SettingsError` when a table has other columns.
+        """
         for table in TABLES:
-            wanted = Schema.from_json(table.schema.json())
             existing = self.open(table)
             if existing is None:
-                self._create(table, wanted)
-            elif [(f.name, f.type) for f in existing.schema().fields] != [(f.name, f.type) for f in wanted.fields]:
-                raise SettingsError(
-                    f"The table {self.table_path(table)} has other columns than this version writes: "
-                    "choose another --lake, or move the old one away and rebuild it."
-                )
+                self._create(table, Schema.from_json(table.schema.json()))
+            elif new_columns(existing, table):
+                with self.writing(table):
+                    add_new_columns(self.path / table.name, table)
 
     def _create(self, table: Table, schema: Schema) -> None:
         # Names alone of what readers skip by: min and max of other columns would put phone numbers into the log.
@@ -165,6 +171,21 @@ class Lake:
         newest = files["path"].filter(pa.array(before < rows)).to_pylist()
         return [str(self.path / table.name / path) for path in reversed(newest)]
 
+    def files_holding(self, table: Table, places: pa.Table) -> list[str]:
+        """The files that may hold records of these places (topic, partition, offset), by the statistics of the log."""
+        files = pa.table(DeltaTable(self.table_path(table)).get_add_actions(flatten=True)).to_pylist()
+        partitions, offsets = places["partition"].to_numpy(), places["offset"].to_numpy()
+        wanted = {partition: np.sort(offsets[partitions == partition]) for partition in np.unique(partitions)}
+
+        def may_hold(file: dict[str, Any]) -> bool:
+            there = [at for p, at in wanted.items() if file["min.partition"] <= p <= file["max.partition"]]
+            return any(
+                np.searchsorted(at, file["min.offset"]) < np.searchsorted(at, file["max.offset"], "right")
+                for at in there
+            )
+
+        return [str(self.path / table.name / file["path"]) for file in files if may_hold(file)]
+
     def merge_windows(self, table: Table, windows: pa.Table) -> None:
         """Put windows in place of those with the same key; one that says the same already stays untouched.
 
@@ -199,9 +220,9 @@ class Lake:
 
     def close_windows(self, table: Table, closed_before: datetime, since: datetime | None) -> None:
         """Mark the windows that end by this time as final; those that end by `since` are final already."""
-        ended = f"window_end <= {_instant(closed_before)}"
+        ended = f"window_end <= {instant(closed_before)}"
         # Starts are in the log's statistics: files of other hours are left alone.
-        recent = f"AND window_start >= {_instant(since - LONGEST_WINDOW)}" if since else ""
+        recent = f"AND window_start >= {instant(since - LONGEST_WINDOW)}" if since else ""
         with self.writing(table):
             DeltaTable(self.table_path(table)).update(
                 updates={"is_final": "true"}, predicate=f"NOT is_final AND {ended} {recent}"
@@ -255,9 +276,14 @@ class Lake:
             yield
 
 
-def _instant(time: datetime) -> str:
+def instant(time: datetime) -> str:
     """SQL for a time; delta-rs compares statistics with nothing but this very type."""
     return f"""arrow_cast('{time.isoformat()}', 'Timestamp(Microsecond, Some("UTC"))')"""
+
+
+def text(value: str) -> str:
+    """SQL for a text."""
+    return "'" + value.replace("'", "''") + "'"
 
 
 def read_columns(files: Sequence[str], columns: Sequence[str]) -> pa.Table:

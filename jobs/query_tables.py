@@ -40,8 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _ask(lake: Lake, sql: str) -> pa.Table:
     if not sql.lstrip(" (\n\t").lower().startswith(READING):
         raise SettingsError("momo sql only reads: begin with SELECT or WITH.")
-    if not any(lake.path.glob("*/_delta_log")):
-        raise SettingsError(f"There are no tables in {lake.path}: run `momo stream` first, or name another --lake.")
+    lake.must_exist()
     try:
         return lake.query(sql)
     except Exception as problem:  # delta-rs raises a bare Exception for SQL that does not parse

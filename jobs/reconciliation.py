@@ -11,31 +11,39 @@ from typing import Any
 import pyarrow as pa
 from deltalake import write_deltalake
 
+from jobs import rules
 from jobs.lake import Lake
 from schemas.tables import AGENT_5M, BRONZE, CONFLICT_RULE, CORRIDOR_HOURLY, PER_MINUTE, QUARANTINE, SILVER
 
-_CONTENT = ("transaction_type", "amount", "currency", "fee_amount", "debit_party", "credit_party", "event_time")
+# Of two rows with one key: what both must say to be the same event.
+CONTENT = ("transaction_type", "amount", "currency", "fee_amount", "debit_party", "credit_party", "event_time")
 
 
-def _same_record(a: str, b: str) -> str:
+def same_record(a: str, b: str) -> str:
+    """SQL: both rows come from one Kafka record."""
     return " AND ".join(f'{a}."{name}" = {b}."{name}"' for name in ("topic", "partition", "offset"))
 
 
-def _same_content(a: str, b: str) -> str:
+def same_content(a: str, b: str) -> str:
+    """SQL: both rows say the same of a transaction."""
     # In brackets, for the SQL parser binds IS DISTINCT FROM less tightly than AND.
-    return " AND ".join(f"({a}.{name} IS NOT DISTINCT FROM {b}.{name})" for name in _CONTENT)
+    return " AND ".join(f"({a}.{name} IS NOT DISTINCT FROM {b}.{name})" for name in CONTENT)
 
 
 # Bronze rows that are in neither silver nor quarantine, beside the silver row of the same key where there is one.
 LEFT_OVER = f"""
-    SELECT b.topic, b."partition", b."offset", b.kafka_timestamp, b.transaction_reference,
-           k."offset" IS NOT NULL AS has_first, {_same_content("b", "k")} AS is_same
+    SELECT b.topic, b."partition", b."offset", b.kafka_timestamp, b.transaction_reference, b.amount, b.currency,
+           k."offset" IS NOT NULL AS has_first, {same_content("b", "k")} AS is_same
     FROM {BRONZE.name} b
-    LEFT ANTI JOIN {SILVER.name} s ON {_same_record("b", "s")}
-    LEFT ANTI JOIN {QUARANTINE.name} q ON {_same_record("b", "q")}
+    LEFT ANTI JOIN {SILVER.name} s ON {same_record("b", "s")}
+    LEFT ANTI JOIN {QUARANTINE.name} q ON {same_record("b", "q")}
     LEFT JOIN {SILVER.name} k
         ON cardinality(b.broken_rules) = 0 AND k.transaction_reference = b.transaction_reference AND k.status = b.status
 """
+
+# Rows that a retry has released to silver: bronze holds what the rules of then read, quarantine what those of today do.
+RELEASED = f"(SELECT * FROM {QUARANTINE.name} WHERE state = 'released')"
+REFUSED = f"(SELECT * FROM {QUARANTINE.name} WHERE state IS DISTINCT FROM 'released')"
 
 # Each counts rows of which there must be none.
 FAULTS = {
@@ -46,14 +54,20 @@ FAULTS = {
     "records that are in quarantine more than once": f"""
         SELECT count(*) - count(DISTINCT (topic || ' ' || "partition" || ' ' || "offset")) FROM {QUARANTINE.name}""",
     "records that are in silver and in quarantine": f"""
-        SELECT count(*) FROM {SILVER.name} s JOIN {QUARANTINE.name} q ON {_same_record("s", "q")}""",
+        SELECT count(*) FROM {SILVER.name} s JOIN {REFUSED} q ON {same_record("s", "q")}""",
+    "records released from quarantine that silver does not have": f"""
+        SELECT count(*) FROM {RELEASED} q LEFT ANTI JOIN {SILVER.name} s ON {same_record("q", "s")}""",
+    "records whose money in silver is not what was released": f"""
+        SELECT count(*) FROM {SILVER.name} s JOIN {RELEASED} q ON {same_record("s", "q")}
+        WHERE (s.amount IS DISTINCT FROM q.amount) OR (s.currency IS DISTINCT FROM q.currency)""",
     "silver rows that bronze does not have": f"""
-        SELECT count(*) FROM {SILVER.name} s LEFT ANTI JOIN {BRONZE.name} b ON {_same_record("s", "b")}""",
+        SELECT count(*) FROM {SILVER.name} s LEFT ANTI JOIN {BRONZE.name} b ON {same_record("s", "b")}""",
     "quarantine rows that bronze does not have": f"""
-        SELECT count(*) FROM {QUARANTINE.name} q LEFT ANTI JOIN {BRONZE.name} b ON {_same_record("q", "b")}""",
+        SELECT count(*) FROM {QUARANTINE.name} q LEFT ANTI JOIN {BRONZE.name} b ON {same_record("q", "b")}""",
     "silver rows that say something else than bronze": f"""
-        SELECT count(*) FROM {SILVER.name} s JOIN {BRONZE.name} b ON {_same_record("s", "b")}
-        WHERE NOT ({_same_content("s", "b")})""",
+        SELECT count(*) FROM {SILVER.name} s JOIN {BRONZE.name} b ON {same_record("s", "b")}
+        LEFT ANTI JOIN {RELEASED} q ON {same_record("s", "q")}
+        WHERE NOT ({same_content("s", "b")})""",
 }  # fmt: skip
 
 # What silver says and what gold must say too, by currency.
@@ -85,7 +99,10 @@ class MoneyLine:
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """Rows per place, money per currency, and every difference as a sentence; `behind` are records not yet carried."""
+    """Rows per place, money per currency, and every difference as a sentence; `behind` are records not yet carried.
+
+    What was released from quarantine counts in silver alone.
+    """
 
     kafka: int
     bronze: int
@@ -131,7 +148,7 @@ def reconcile(lake: Lake, topic: str, kafka_offsets: Mapping[int, tuple[int, int
         kafka=kafka,
         bronze=_count(lake, BRONZE.name),
         silver=_count(lake, SILVER.name),
-        quarantine=_count(lake, QUARANTINE.name),
+        quarantine=_count(lake, REFUSED),
         repeats=places["repeats"],
         conflicts=places["conflicts"],
         behind=missing + places["waiting"],
@@ -151,6 +168,10 @@ def record_conflicts(lake: Lake) -> int:
             "broken_rules": ([CONFLICT_RULE], pa.list_(pa.string())),
             "tries": (1, pa.int32()),
             "state": ("open", pa.string()),
+            "last_broken_rules": (None, pa.list_(pa.string())),
+            "rules_version": (rules.RULES_VERSION, pa.int32()),
+            "last_tried_at": (None, pa.timestamp("us", "UTC")),
+            "closed_reason": (None, pa.string()),
         }
         for name, (value, type_) in added.items():
             rows = rows.append_column(name, pa.array([value] * rows.num_rows, type_))
@@ -163,9 +184,9 @@ def record_conflicts(lake: Lake) -> int:
 
 
 def quarantine_reasons(lake: Lake) -> dict[str, int]:
-    """Rows of quarantine by rule; a row that breaks two rules counts in both."""
-    rules = f"SELECT unnest(broken_rules) AS rule FROM {QUARANTINE.name}"
-    rows = lake.query(f"SELECT rule, count(*) AS n FROM ({rules}) GROUP BY rule ORDER BY n DESC, rule")
+    """Rows of quarantine by the rule that refused them at first; a row that breaks two rules counts in both."""
+    each = f"SELECT unnest(broken_rules) AS rule FROM {QUARANTINE.name}"
+    rows = lake.query(f"SELECT rule, count(*) AS n FROM ({each}) GROUP BY rule ORDER BY n DESC, rule")
     return dict(zip(rows["rule"].to_pylist(), rows["n"].to_pylist(), strict=True))
 
 

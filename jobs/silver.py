@@ -19,9 +19,16 @@ def without(rows: DataFrame, places: DataFrame) -> DataFrame:
 
 
 def quarantined(events: DataFrame) -> DataFrame:
-    """The bronze rows that break a rule, as rows of the quarantine table."""
-    return (
-        events.filter(~rules.accepted())
-        .withColumns({"first_seen_at": F.col("kafka_timestamp"), "tries": F.lit(1), "state": F.lit("open")})
-        .select(QUARANTINE.column_names)
-    )
+    """The bronze rows that break a rule, as rows of the quarantine table that no retry has looked at."""
+    known = {
+        "first_seen_at": F.col("kafka_timestamp"),
+        "tries": F.lit(1),
+        "state": F.lit("open"),
+        "rules_version": F.lit(rules.RULES_VERSION),
+        # Whatever else the field holds stays in bronze: it may be a phone number.
+        "currency": F.when(F.col("currency").rlike(rules.CURRENCY_PATTERN), F.col("currency")),
+    }
+    types = {column.name: column.type for column in QUARANTINE.columns}
+    of_a_retry = ("last_broken_rules", "last_tried_at", "closed_reason")
+    nothing_yet = {name: F.lit(None).cast(types[name]) for name in of_a_retry}
+    return events.filter(~rules.accepted()).withColumns(known | nothing_yet).select(QUARANTINE.column_names)

@@ -5,13 +5,17 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
+from deltalake import write_deltalake
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import BinaryType, IntegerType, LongType, StringType, StructField, StructType, TimestampType
 
 from jobs import bronze, enrichment
+from jobs.lake import Lake
 from jobs.settings import load_settings
-from schemas.tables import SILVER
+from schemas.tables import SILVER, Table
 from tests.frames import frame
 
 SETTINGS = load_settings(environment={})
@@ -81,6 +85,12 @@ def bronze_rows(spark: SparkSession, records: Iterable[Any], first_offset: int =
         kafka_records(spark, records, first_offset), SETTINGS.dummy, SETTINGS.stream.future_tolerance
     )
     return parsed.withColumn("ingested_at", F.col("kafka_timestamp"))
+
+
+def put_rows(lake: Lake, table: Table, *rows: dict[str, Any]) -> None:
+    """Add rows to a table without Spark; a column that a row does not name is null."""
+    schema = to_arrow_schema(table.schema, timezone="UTC")
+    write_deltalake(lake.table_path(table), pa.Table.from_pylist(list(rows), schema=schema), mode="append")
 
 
 def silver_rows(spark: SparkSession, records: Iterable[Any], stream_time: datetime | None = None) -> DataFrame:
