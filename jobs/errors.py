@@ -3,6 +3,7 @@
 PlatformError
 ├── SettingsError      64  a setting or an argument is wrong
 ├── DataCheckFailed    65  rows or tables are not what they must be
+├── NotFound           65  no row is there for what was asked
 ├── DependencyMissing  69  a broker, a JAR or a Java is not there
 ├── LakeLocked         73  another process writes this lake
 └── TryAgain           75  it may work in a while
@@ -23,6 +24,12 @@ class SettingsError(PlatformError):
 
 class DataCheckFailed(PlatformError):
     """Data is not what it must be."""
+
+    exit_code = 65
+
+
+class NotFound(PlatformError):
+    """The tables hold nothing of what was asked for."""
 
     exit_code = 65
 

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from jobs.lake import Lake
 from jobs.pipeline import Pipeline
+from schemas.tables import Table
 from tests.builders import KAFKA_SCHEMA, SETTINGS, encoded
 from tests.frames import frame
 
@@ -40,6 +41,15 @@ class Stream:
             self.send(*records, **where)
         topic = self.spark.readStream.schema(KAFKA_SCHEMA).parquet(str(self.topic))
         Pipeline(self.spark, self.lake, SETTINGS, topic).run_available()
+
+    def take_back_newest_commit(self, table: Table) -> None:
+        """As a kill before it leaves the table."""
+        log = self.lake.path / table.name / "_delta_log"
+        version = max(log.glob("*.json")).stem
+        for path in log.glob(f"*{version}*"):
+            path.unlink()
+        # A new process would not know the commit either.
+        self.spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
 
     def offsets(self) -> dict[int, tuple[int, int]]:
         """First and next offset per partition, as Kafka would tell."""

@@ -24,15 +24,6 @@ def batch(stream, records, first_offset):
     return bronze.parse_events(parsed, SETTINGS.dummy, SETTINGS.stream.future_tolerance)
 
 
-def take_back_newest_commit(stream, table) -> None:
-    log = stream.lake.path / table.name / "_delta_log"
-    version = max(log.glob("*.json")).stem
-    for path in log.glob(f"*{version}*"):
-        path.unlink()
-    # A new process would not know the commit either.
-    stream.spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
-
-
 def content(stream) -> dict[str, list[str]]:
     columns = {QUARANTINE.name: "*"}
     return {
@@ -48,7 +39,7 @@ def test_a_batch_that_was_cut_off_is_finished_after_the_next_start(stream, unwri
     writer.write(batch(stream, SECOND, len(FIRST)), 1)
     before = content(stream)
     for table in unwritten:
-        take_back_newest_commit(stream, table)
+        stream.take_back_newest_commit(table)
 
     started(stream).write(batch(stream, SECOND, len(FIRST)), 1)
 
