@@ -18,6 +18,11 @@ COMMANDS = {
     "stream": ("jobs.stream_transactions", "Kafka → bronze → silver → gold, until stopped"),
     "validate": ("jobs.validate_tables", "check the tables with Great Expectations"),
     "reconcile": ("jobs.reconcile_tables", "prove rows and money: Kafka = bronze = silver + quarantine + repeats"),
+    "quarantine": (
+        "jobs.quarantine_events",
+        "list | show | retry | close: records that were refused, and the way back",
+    ),
+    "trace": ("jobs.trace_transaction", "where one transaction is: momo trace ID"),
     "maintain": ("jobs.maintain_tables", "keep the lake fast beside the stream: join small files, clear old ones away"),
     "windows": ("infra.window_commands", "per-minute windows by Kafka Streams, topic to topic, without Spark"),
     "bench": ("infra.bench.run_bench", "drain | roofline | freshness | growth | producer: benchmarks on this machine"),
@@ -25,7 +30,7 @@ COMMANDS = {
 }
 
 # These need Spark, so they run under spark-submit.
-SPARK_COMMANDS = ("stream", "validate")
+SPARK_COMMANDS = ("stream", "validate", "quarantine retry")
 
 
 def main() -> int:
@@ -37,12 +42,18 @@ def main() -> int:
     if name not in COMMANDS:
         print(f"momo: there is no command '{name}'; `momo --help` lists them.", file=sys.stderr)
         return 64
-    if name in SPARK_COMMANDS and not {"--help", "-h"} & set(arguments):
+    if _needs_spark(name, arguments):
         return _submit(ROOT / (COMMANDS[name][0].replace(".", "/") + ".py"), arguments)
     if name == "topics":
         arguments = ["topics", *arguments]
     module = importlib.import_module(COMMANDS[name][0])
     return run(module.main, arguments)
+
+
+def _needs_spark(name: str, arguments: list[str]) -> bool:
+    """Help does not."""
+    is_spark_command = name in SPARK_COMMANDS or " ".join([name, *arguments[:1]]) in SPARK_COMMANDS
+    return is_spark_command and not {"--help", "-h"} & set(arguments)
 
 
 def _help() -> str:
