@@ -39,7 +39,7 @@ def read_files(rig: Rig) -> Files:
         rig.is_at_work("ingest"),
         rig.is_at_work("gold"),
         {name: newest_version(rig.lake / name) for name in (BRONZE, SILVER, PER_MINUTE, CORRIDOR)},
-        _has_files(rig.lake / "_appending"),
+        _has_files(rig.lake / "_appending" / BRONZE),
         _newest_checkpoint(rig.lake / BRONZE / "_delta_log"),
         _last_checkpoint(rig.lake / BRONZE / "_delta_log"),
     )
@@ -74,7 +74,9 @@ def _last_checkpoint(log: Path) -> int:
 # Each compares the files now with those of the last moment between two batches.
 POINTS: dict[str, Callable[[Files, Files], bool]] = {
     "offsets recorded, nothing written": lambda now, idle: now.ingest_at_work and not now.grew(BRONZE, idle),
-    "files written, not committed": lambda now, idle: now.appending and not now.grew(BRONZE, idle),
+    "files written, not committed": lambda now, idle: (
+        now.ingest_at_work and now.appending and not now.grew(BRONZE, idle)
+    ),
     "bronze committed, silver not": lambda now, idle: (
         now.ingest_at_work and now.grew(BRONZE, idle) and not now.grew(SILVER, idle)
     ),
