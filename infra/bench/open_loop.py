@@ -110,6 +110,8 @@ def librdkafka(bootstrap: str, topic: str) -> tuple[Send, Callable[[], object]]:
 
     def send(key: bytes, value: bytes) -> None:
         producer.produce(topic, value, key)
+        # A record stays in the queue until its acknowledgement has been taken note of.
+        producer.poll(0)
 
     return send, lambda: producer.flush(FINISH_SECONDS)
 
