@@ -13,12 +13,13 @@ def log_checkpoints_come_often(system):
     """Else one of the points would come after a hundred commits."""
     system.send(100)
     system.heal()
-    DeltaTable(str(system.rig.lake / BRONZE)).alter.set_table_properties({"delta.checkpointInterval": "2"})
+    DeltaTable(str(system.rig.lake / BRONZE)).alter.set_table_properties({"delta.checkpointInterval": "1"})
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_a_kill_at_this_point_loses_and_doubles_nothing(system, point):
-    system.send()
+    # Twenty seconds: some points are brief, and not every batch shows them.
+    system.send(1200, rate=60)
 
     kill_stream_at(system.rig, point)
 
