@@ -5,7 +5,7 @@ cached: reading typed columns costs less than parsing them, and caching about as
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -39,6 +39,7 @@ class IngestWriter:
         self._spark, self._lake, self._silver_columns = spark, lake, dict(silver_columns)
         self._silver_version = lake.newest_version(SILVER)
         self._newest_event_time: datetime | None = lake.value(f"SELECT max(event_time) FROM {SILVER.name}")
+        self._ingested_at: datetime | None = lake.value(f"SELECT max(ingested_at) FROM {SILVER.name}")
         self._remembered = _newest_keys(lake, dedup_keys)
         self._is_first_batch = True
         _, files = lake.newest_append(BRONZE)
@@ -46,7 +47,8 @@ class IngestWriter:
 
     def write(self, parsed: DataFrame, batch_id: int) -> None:
         """One commit to bronze, and one to silver and to quarantine each where there is a row for it."""
-        rows = _with_constant(parsed, "ingested_at", datetime.now(UTC)).select(BRONZE.column_names)
+        self._ingested_at = _later(datetime.now(UTC), self._ingested_at)
+        rows = _with_constant(parsed, "ingested_at", self._ingested_at).select(BRONZE.column_names)
         append = self._lake.append_onward if self._is_first_batch else self._lake.append
         self._is_first_batch = False
         self._carry(append(rows, BRONZE))
@@ -98,6 +100,11 @@ class IngestWriter:
     def _note_time(self, event_times: pa.ChunkedArray) -> None:
         newest = pc.max(event_times).as_py()
         self._newest_event_time = max(newest, self._newest_event_time or newest)
+
+
+def _later(now: datetime, last: datetime | None) -> datetime:
+    """The time of a batch: the clock's, but never behind the last batch's, for a clock can be set back."""
+    return max(now, last + timedelta(microseconds=1)) if last else now
 
 
 def _newest_keys(lake: Lake, most: int) -> Remembered:

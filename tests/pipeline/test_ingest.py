@@ -1,6 +1,6 @@
 """A batch that was cut off between two of its commits, as a kill leaves it, is finished by the next start."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pyspark.sql import functions as F
@@ -89,3 +89,16 @@ def test_a_transaction_that_another_process_put_into_silver_is_a_repeat_from_the
     assert [reference for reference, _ in rows] == ["T-1", "T-2", "T-3"]
     # The time of what the other wrote is silver's time: gold may have seen it.
     assert rows[2] == ("T-3", datetime(2026, 3, 27, 17, 59, 30, tzinfo=UTC))
+
+
+def test_a_clock_that_is_set_back_does_not_make_later_rows_the_older_ones(stream):
+    started(stream).write(batch(stream, FIRST, 0), 0)
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    stream.lake.open(SILVER).update(
+        updates={"ingested_at": f"arrow_cast('{ahead.isoformat()}', 'Timestamp(Microsecond, Some(\"UTC\"))')"}
+    )
+
+    started(stream).write(batch(stream, SECOND, 2), 1)
+
+    newest = "SELECT transaction_reference FROM silver_transactions ORDER BY ingested_at DESC LIMIT 1"
+    assert stream.rows(newest) == [("T-2",)]
