@@ -47,7 +47,7 @@ class IngestWriter:
 
     def write(self, parsed: DataFrame, batch_id: int) -> None:
         """One commit to bronze, and one to silver and to quarantine each where there is a row for it."""
-        self._ingested_at = _later(datetime.now(UTC), self._ingested_at)
+        self._ingested_at = later(datetime.now(UTC), self._ingested_at)
         rows = _with_constant(parsed, "ingested_at", self._ingested_at).select(BRONZE.column_names)
         append = self._lake.append_onward if self._is_first_batch else self._lake.append
         self._is_first_batch = False
@@ -102,7 +102,7 @@ class IngestWriter:
         self._newest_event_time = max(newest, self._newest_event_time or newest)
 
 
-def _later(now: datetime, last: datetime | None) -> datetime:
+def later(now: datetime, last: datetime | None) -> datetime:
     """The time of a batch: the clock's, but never behind the last batch's, for a clock can be set back."""
     return max(now, last + timedelta(microseconds=1)) if last else now
 

@@ -12,11 +12,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs import bronze, quarantine, rules, silver
 from jobs.errors import DataCheckFailed
+from jobs.ingest import later
 from jobs.lake import Lake, read_columns
 from jobs.quarantine import CLOSED, OPEN, PLACE, RELEASED, Place, place_of
 from jobs.reconciliation import CONTENT
@@ -44,9 +47,9 @@ class Retried:
 
 @dataclass(frozen=True)
 class Look:
-    """What today's rules say of open rows: `refused` again, or `passing`, as rows of silver but for `stream_time`.
+    """What today's rules say of open rows: `refused` again, or `passing`, as rows of silver but for the batch's times.
 
-    `tries` are those before, by place; `known` are the rows that silver had, at its `version`, with a key of these.
+    `tries` are those before, by place; `known` are the rows with a reference of these that silver had at its `version`.
     """
 
     at: datetime
@@ -86,18 +89,23 @@ class Retry:
     def look(self, tries: Mapping[Place, int]) -> Look:
         """Read the records of these places (`quarantine.waiting`) again; one that bronze has no more is left out."""
         at = datetime.now(UTC)
-        events = self._read_again(list(tries))
-        refused = silver.quarantined(events).toArrow().to_pylist()
-        passing = self._passing(events, at).toArrow().sort_by([(name, "ascending") for name in PLACE])
-        version = self._lake.newest_version(SILVER)
-        return Look(at, tries, refused, passing, self._silver_rows_of(passing), version)
+        events = self._read_again(list(tries)).persist()
+        try:
+            refused = silver.quarantined(events).toArrow().to_pylist()
+            passing = self._passing(events).toArrow().sort_by([(name, "ascending") for name in PLACE])
+        finally:
+            events.unpersist()
+        in_silver = DeltaTable(self._lake.table_path(SILVER))
+        known = _rows_of(in_silver, passing["transaction_reference"])
+        return Look(at, tries, refused, passing, known, in_silver.version())
 
     def carry_out(self, look: Look) -> Retried:
         """Silver, then quarantine; safe to repeat, and to stop at any point."""
         with self._lake.writing(SILVER):
             files = self._lake.appended(SILVER, after=look.version)
             became = look.fates(read_columns(files, _COMPARED).to_pylist() if files else [])
-            self._append_silver(look.passing.filter(pa.array([fate == "new" for fate in became], pa.bool_())))
+            new = pa.array([fate == "new" for fate in became], pa.bool_())
+            self._append_silver(look.passing.filter(new), look.at)
         outcomes = [_outcome(row, OPEN, row["broken_rules"]) for row in look.refused]
         outcomes += [_OUTCOMES[fate](row) for row, fate in zip(look.passing.to_pylist(), became, strict=True)]
         looked = {"rules_version": rules.RULES_VERSION, "last_tried_at": look.at}
@@ -113,31 +121,35 @@ class Retry:
         there = F.broadcast(self._spark.createDataFrame(wanted))
         events = self._lake.read_files(self._spark, BRONZE, files).join(there, list(PLACE), "left_semi")
         dummy, tolerance = self._settings.dummy, self._settings.stream.future_tolerance
-        return bronze.parse_events(bronze.records_of(events), dummy, tolerance)
+        again = bronze.parse_events(bronze.records_of(events), dummy, tolerance)
+        return again.drop("key", "payload", "payload_bytes").withColumn("ingested_at", F.lit(None).cast("timestamp"))
 
-    def _passing(self, events: DataFrame, now: datetime) -> DataFrame:
-        """What breaks no rule now, as rows of silver but for `stream_time`."""
-        rows = silver.transactions(events.withColumn("ingested_at", F.lit(now))).withColumns(self._silver_columns)
+    def _passing(self, events: DataFrame) -> DataFrame:
+        """What breaks no rule now, as rows of silver but for the times of a batch."""
+        rows = silver.transactions(events).withColumns(self._silver_columns)
         return rows.select([name for name in SILVER.column_names if name != "stream_time"])
 
-    def _silver_rows_of(self, passing: pa.Table) -> list[dict[str, Any]]:
-        """The rows of silver that have one of these keys."""
-        if not passing.num_rows:
-            return []
-        keys = F.broadcast(self._spark.createDataFrame(passing.select(SILVER.key)))
-        of_keys = self._lake.read(self._spark, SILVER).join(keys, list(SILVER.key), "left_semi")
-        rows: list[dict[str, Any]] = of_keys.select(*_COMPARED).toArrow().to_pylist()
-        return rows
-
-    def _append_silver(self, rows: pa.Table) -> None:
+    def _append_silver(self, rows: pa.Table, at: datetime) -> None:
         """One commit, with the newest event time of silver before it, by which gold tells late rows. Silver is held."""
         if not rows.num_rows:
             return
-        newest = self._lake.value(f"SELECT max(event_time) FROM {SILVER.name}")
-        timed = rows.append_column("stream_time", pa.array([newest] * rows.num_rows, _TIME))
-        frame = self._spark.createDataFrame(timed).coalesce(1)
+        newest = self._lake.query(f"SELECT max(event_time) AS event, max(ingested_at) AS ingest FROM {SILVER.name}")
+        before = newest.to_pylist()[0]
+        times = {"stream_time": before["event"], "ingested_at": later(at, before["ingest"])}
+        constants = {name: pa.array([time] * rows.num_rows, _TIME) for name, time in times.items()}
+        columns = {name: constants[name] if name in constants else rows[name] for name in SILVER.column_names}
+        frame = self._spark.createDataFrame(pa.table(columns)).coalesce(1)
         # Cast, for Arrow says nothing of whether an element of a list may be null.
         self._lake.append_held(frame.select([F.col(c.name).cast(c.type) for c in SILVER.columns]), SILVER)
+
+
+def _rows_of(in_silver: DeltaTable, references: pa.ChunkedArray) -> list[dict[str, Any]]:
+    """The rows of silver with one of these references."""
+    if not len(references):
+        return []
+    is_one = pc.field("transaction_reference").isin(references.combine_chunks())
+    rows: list[dict[str, Any]] = in_silver.to_pyarrow_dataset().to_table(list(_COMPARED), filter=is_one).to_pylist()
+    return rows
 
 
 def fates(passing: Iterable[Row], known: Iterable[Row]) -> list[str]:

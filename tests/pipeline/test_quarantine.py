@@ -73,7 +73,6 @@ def test_what_passes_today_is_released_once_and_corrects_its_closed_window(strea
     stream.run()
     after = snapshot(TABLES)
     assert retry(stream) == Retried()
-    stream.run()
 
     assert snapshot(TABLES) == after
     late = "SELECT amount, is_final, revision FROM gold_transactions_per_minute WHERE window_start < '2026-03-27T11:00:00Z'"
