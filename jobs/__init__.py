@@ -4,5 +4,7 @@ Verbs: `stream_transactions`, `maintain_tables`, `validate_tables`, `reconcile_t
 Way of the data: `sources` → `bronze` (+ `rules`) → `silver` (+ `enrichment`) → `gold`, wired in `pipeline`.
 The world: `sources` reads Kafka; `ingest` (which `remembered` tells repeats) and `windows` write batches by `lake`;
 `maintenance`, `compaction` and `retention` keep tables small, `expectations` checks them, `session` is Spark.
+Loud faults: `checkpoints` and `provenance` say what was, `inspection` compares, `recovery` is the way on,
+`stream_faults` are Spark's errors as sentences.
 Proof: `reconciliation`. Shared by all: `settings`, `errors`, `command_line`, `shutdown`.
 """
