@@ -1,7 +1,7 @@
 """The topic and what Kafka says of it, through its administration interface; works with any cluster."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,15 @@ class Topic:
     max_message_bytes: int
 
 
+@dataclass(frozen=True)
+class TopicState:
+    """A topic as a stream finds it: which one it is, and first and next offset of each partition."""
+
+    cluster_id: str
+    topic_id: str
+    offsets: Mapping[int, tuple[int, int]]
+
+
 def create_topic(settings: Settings) -> bool:
     """Make the topic as the settings say; false when it was there already.
 
@@ -44,13 +53,15 @@ def end_offsets(settings: Settings) -> dict[int, tuple[int, int]]:
     Raises `DependencyMissing` when no broker answers within ten seconds or the topic is not there.
     """
     with _admin(settings) as admin:
-        described = _describe(admin, settings.kafka.topic)
-        if described is None:
-            raise _missing_topic(settings)
-        partitions = sorted(TopicPartition(settings.kafka.topic, p["partition_index"]) for p in described["partitions"])
-        first = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
-        following = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
-    return {p.partition: (first[p].offset, following[p].offset) for p in partitions}
+        return _offsets(admin, settings, _required(admin, settings))
+
+
+def topic_state(settings: Settings) -> TopicState:
+    """The topic of the settings as it is now; raises as `end_offsets` does."""
+    with _admin(settings) as admin:
+        described = _required(admin, settings)
+        offsets = _offsets(admin, settings, described)
+        return TopicState(str(admin.describe_cluster()["cluster_id"]), str(described["topic_id"]), offsets)
 
 
 def read_topic(settings: Settings, patience_seconds: int) -> Topic:
@@ -58,12 +69,10 @@ def read_topic(settings: Settings, patience_seconds: int) -> Topic:
 
     Raises `DependencyMissing` when none did, or the topic is not there.
     """
-    name = settings.kafka.topic
     with _admin(settings, milliseconds=patience_seconds * 1000) as admin:
-        described = _describe(admin, name)
-        if described is None:
-            raise _missing_topic(settings)
-        return Topic(str(described["topic_id"]), int(_configs(admin, name)["max.message.bytes"]["value"]))
+        described = _required(admin, settings)
+        configs = _configs(admin, settings.kafka.topic)
+        return Topic(str(described["topic_id"]), int(configs["max.message.bytes"]["value"]))
 
 
 def cluster_id(settings: Settings) -> str | None:
@@ -90,9 +99,21 @@ def _admin(settings: Settings, milliseconds: int = ANSWER_MILLISECONDS) -> Itera
         ) from None
 
 
-def _missing_topic(settings: Settings) -> DependencyMissing:
+def _required(admin: Any, settings: Settings) -> dict[str, Any]:
+    """Kafka's description of the topic; raises `DependencyMissing` when it does not exist."""
     kafka = settings.kafka
-    return DependencyMissing(f"Kafka at {kafka.bootstrap} has no topic '{kafka.topic}': create it with `momo topics`.")
+    described = _describe(admin, kafka.topic)
+    if described is None:
+        missing = f"Kafka at {kafka.bootstrap} has no topic '{kafka.topic}': create it with `momo topics`."
+        raise DependencyMissing(missing)
+    return described
+
+
+def _offsets(admin: Any, settings: Settings, described: dict[str, Any]) -> dict[int, tuple[int, int]]:
+    partitions = sorted(TopicPartition(settings.kafka.topic, p["partition_index"]) for p in described["partitions"])
+    first = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
+    following = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
+    return {p.partition: (first[p].offset, following[p].offset) for p in partitions}
 
 
 def _describe(admin: Any, topic: str) -> dict[str, Any] | None:

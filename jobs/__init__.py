@@ -6,5 +6,7 @@ Way of the data: `sources` → `bronze` (+ `rules`) → `silver` (+ `enrichment`
 The world: `sources` reads Kafka; `ingest` (which `remembered` tells repeats) and `windows` write batches by `lake`;
 `maintenance`, `compaction` and `retention` keep tables small, `expectations` checks them, `session` is Spark.
 The way back: `quarantine` knows the refused rows, `retry` looks at them again; `tracing` follows one transaction.
+Loud faults: `checkpoints` and `provenance` say what was, `inspection` compares, `recovery` is the way on,
+`stream_faults` are Spark's errors as sentences.
 Proof: `reconciliation`. Shared by all: `settings`, `errors`, `command_line`, `shutdown`.
 """

@@ -15,7 +15,7 @@ COMMANDS = {
     "broker": ("infra.broker_commands", "start | stop | status of the local Kafka broker"),
     "topics": ("infra.broker_commands", "make the topic, and say what it holds"),
     "produce": ("producers.produce_transactions", "replay a file into Kafka"),
-    "stream": ("jobs.stream_transactions", "Kafka → bronze → silver → gold, until stopped"),
+    "stream": ("jobs.stream_transactions", "Kafka → bronze → silver → gold, until stopped; --recover, --accept-loss"),
     "validate": ("jobs.validate_tables", "check the tables with Great Expectations"),
     "reconcile": ("jobs.reconcile_tables", "prove rows and money: Kafka = bronze = silver + quarantine + repeats"),
     "quarantine": (

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pyspark.errors import StreamingQueryException
 
+from jobs import stream_faults
 from jobs.errors import PlatformError, SettingsError
 from jobs.settings import Settings, load_settings
 
@@ -54,14 +55,9 @@ def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | 
         print("stopped", file=sys.stderr)
         return 130
     except StreamingQueryException as problem:
-        print(_first_sentence(problem), file=sys.stderr)
-        return PlatformError.exit_code
+        fault = stream_faults.told(str(problem))
+        print(fault, file=sys.stderr)
+        return fault.exit_code
     except SystemExit as leaving:
         # argparse leaves with 2 on a wrong argument; that is a wrong setting.
         return SettingsError.exit_code if leaving.code == 2 else int(leaving.code or 0)
-
-
-def _first_sentence(problem: StreamingQueryException) -> str:
-    """What ended the query, without the page of plans behind it; the log above has the rest."""
-    lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
-    return f"The stream stopped: {lines[0]} Start it again: it goes on where it was; the log above says more."

@@ -2,7 +2,7 @@
 
 PlatformError
 ├── SettingsError      64  a setting or an argument is wrong
-├── DataCheckFailed    65  rows or tables are not what they must be
+├── DataCheckFailed    65  rows, tables or checkpoints are not what they must be
 ├── NotFound           65  no row is there for what was asked
 ├── DependencyMissing  69  a broker, a JAR or a Java is not there
 ├── LakeLocked         73  another process writes this lake

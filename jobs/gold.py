@@ -11,6 +11,7 @@ row is counted under the stream's time, as a mere note of its window, and that w
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -122,6 +123,15 @@ def whole_windows(silver: DataFrame) -> DataFrame:
     """As a batch: the aggregates of all windows of these silver rows, one row per (table_name, window_start, keys)."""
     specs = windowed()
     return _contributions(silver, specs).groupBy(*_GROUP).agg(*_slots(specs))
+
+
+def rows_to_begin_with(silver: DataFrame, open_since: datetime, newest_time: datetime) -> DataFrame:
+    """The rows that a query without state counts: all of the hours still open, and whatever is written from now on.
+
+    `newest_time` is silver's newest event time now: what is written from now on carries it as `stream_time`, or a
+    later one.
+    """
+    return silver.filter((F.col("event_time") >= open_since) | (F.col("stream_time") >= newest_time))
 
 
 def hour_end(time: Column) -> Column:

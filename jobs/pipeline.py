@@ -14,7 +14,7 @@ from jobs import bronze, enrichment, gold
 from jobs.ingest import IngestWriter
 from jobs.lake import Lake
 from jobs.settings import Settings
-from jobs.windows import GoldWriter
+from jobs.windows import GoldWriter, Rebuild
 from schemas.tables import SILVER
 
 # How often gold looks for new rows of silver. At the beat of the trigger it would start with the next batch of ingest,
@@ -25,11 +25,19 @@ GOLD_LOOKS_EVERY = "500 milliseconds"
 class Pipeline:
     """The queries of a lake. Tables exist and the lake is locked before it is made."""
 
-    def __init__(self, spark: SparkSession, lake: Lake, settings: Settings, topic: DataFrame) -> None:
-        """Read what the queries need to know from before this start; `topic` is a stream of Kafka's columns."""
+    def __init__(
+        self, spark: SparkSession, lake: Lake, settings: Settings, topic: DataFrame, rebuild: Rebuild | None = None
+    ) -> None:
+        """Read what the queries need to know from before this start; `topic` is a stream of Kafka's columns.
+
+        With `rebuild` gold begins without a checkpoint, but with the windows it has.
+        """
         self._spark, self._lake, self._settings, self._topic = spark, lake, settings, topic
+        self._rebuild = rebuild
         self._ingest = IngestWriter(spark, lake, settings.stream.dedup_keys, enrichment.silver_columns())
         self._gold = GoldWriter(lake, settings.stream.lateness)
+        if rebuild:
+            self._gold.recompute(spark, rebuild)
 
     def start(self) -> list[StreamingQuery]:
         """Start all queries; they run until stopped."""
@@ -48,11 +56,15 @@ class Pipeline:
         """The queries; all columns are built here, for building them in each batch would cost more than its rows."""
         stream = self._settings.stream
         parsed = bronze.parse_events(self._topic, self._settings.dummy, stream.future_tolerance)
-        windows = gold.changed_windows(self._lake.stream(self._spark, SILVER), stream.lateness)
+        windows = gold.changed_windows(self._silver(), stream.lateness)
         return [
             self._writer("ingest", parsed, "append", self._ingest.write),
             self._writer("gold", windows, "update", self._gold.write),
         ]
+
+    def _silver(self) -> DataFrame:
+        rows, rebuild = self._lake.stream(self._spark, SILVER), self._rebuild
+        return gold.rows_to_begin_with(rows, rebuild.open_since, rebuild.newest_time) if rebuild else rows
 
     def _writer(
         self, name: str, rows: DataFrame, output_mode: str, write: Callable[[DataFrame, int], None]

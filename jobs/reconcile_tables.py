@@ -54,8 +54,10 @@ def _recorded_conflicts(lake: Lake) -> bool:
 def print_reconciliation(result: Reconciliation) -> None:
     """The proof as a person reads it."""
     console = Console()
+    lost = sum(loss.records for loss in result.losses)
     console.print(
-        f"{result.kafka:,} Kafka records = {result.bronze:,} bronze = {result.silver:,} silver + {result.quarantine:,} "
+        f"{result.kafka:,} Kafka records" + (f" - {lost:,} accepted as lost" if lost else "") + f" = {result.bronze:,} "
+        f"bronze = {result.silver:,} silver + {result.quarantine:,} "
         f"quarantine + {result.repeats:,} repeats" + (f" + {result.conflicts:,} conflicts" if result.conflicts else "")
     )
     table = Table("measure", "currency", "silver", "gold", "", box=None, pad_edge=False)
@@ -63,10 +65,13 @@ def print_reconciliation(result: Reconciliation) -> None:
         agrees = "=" if line.silver == line.gold else "≠"
         table.add_row(line.measure, line.currency, f"{line.silver:,}", f"{line.gold:,}", agrees)
     console.print(table)
+    for loss in result.losses:
+        console.print(f"accepted as lost: {loss}")
     for difference in result.differences:
         console.print(f"[red]difference:[/] {difference}")
     if result.is_clean:
-        console.print("[green]clean[/]: nothing lost, nothing doubled, money conserved to the last digit")
+        nothing = "nothing else" if lost else "nothing"
+        console.print(f"[green]clean[/]: {nothing} lost, nothing doubled, money conserved to the last digit")
 
 
 if __name__ == "__main__":

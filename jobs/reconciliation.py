@@ -3,7 +3,7 @@
 Computed by delta-rs, not by the engine that wrote the tables, and from rows alone: no counter of the stream is trusted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
@@ -13,6 +13,7 @@ from deltalake import write_deltalake
 
 from jobs import rules
 from jobs.lake import Lake
+from jobs.provenance import Loss, accepted_losses
 from schemas.tables import AGENT_5M, BRONZE, CONFLICT_RULE, CORRIDOR_HOURLY, PER_MINUTE, QUARANTINE, SILVER
 
 # Of two rows with one key: what both must say to be the same event.
@@ -101,7 +102,8 @@ class MoneyLine:
 class Reconciliation:
     """Rows per place, money per currency, and every difference as a sentence; `behind` are records not yet carried.
 
-    What was released from quarantine counts in silver alone.
+    What was released from quarantine counts in silver alone. `kafka` counts losses that were accepted, for Kafka had
+    acknowledged them.
     """
 
     kafka: int
@@ -111,6 +113,7 @@ class Reconciliation:
     repeats: int
     conflicts: int
     behind: int
+    losses: tuple[Loss, ...]
     money: tuple[MoneyLine, ...]
     differences: tuple[str, ...]
 
@@ -127,7 +130,8 @@ class Reconciliation:
 
 def reconcile(lake: Lake, topic: str, kafka_offsets: Mapping[int, tuple[int, int]]) -> Reconciliation:
     """Compare the topic (first and next offset per partition) with the tables, and silver with gold."""
-    held = _bronze_offsets(lake, topic)
+    losses = accepted_losses(lake.path, topic)
+    held = _held_offsets(lake, topic, losses)
     kafka = sum(end - min(begin, held.get(p, (begin,))[0]) for p, (begin, end) in kafka_offsets.items())
     places = _places(lake)
     differences = [
@@ -152,6 +156,7 @@ def reconcile(lake: Lake, topic: str, kafka_offsets: Mapping[int, tuple[int, int
         repeats=places["repeats"],
         conflicts=places["conflicts"],
         behind=missing + places["waiting"],
+        losses=tuple(losses),
         money=tuple(money),
         differences=tuple(differences),
     )
@@ -194,13 +199,17 @@ def _count(lake: Lake, table: str) -> int:
     return int(lake.value(f"SELECT count(*) FROM {table}"))
 
 
-def _bronze_offsets(lake: Lake, topic: str) -> dict[int, tuple[int, int, int]]:
-    """Partition → first offset, offset after the last, and number of different offsets in bronze."""
+def _held_offsets(lake: Lake, topic: str, losses: Iterable[Loss]) -> dict[int, tuple[int, int, int]]:
+    """Partition → first offset, offset after the last, and how many, in bronze or accepted as lost."""
     rows = lake.query(f"""
         SELECT "partition", min("offset") AS first, max("offset") + 1 AS next, count(DISTINCT "offset") AS n
         FROM {BRONZE.name} WHERE topic = '{topic}' GROUP BY "partition"
     """)
-    return {row["partition"]: (row["first"], row["next"], row["n"]) for row in rows.to_pylist()}
+    held = {row["partition"]: (row["first"], row["next"], row["n"]) for row in rows.to_pylist()}
+    for loss in losses:
+        first, after, count = held.get(loss.partition, (loss.first, loss.next, 0))
+        held[loss.partition] = (min(first, loss.first), max(after, loss.next), count + loss.records)
+    return held
 
 
 def _offset_differences(kafka: Mapping[int, tuple[int, int]], bronze: Mapping[int, tuple[int, int, int]]) -> list[str]:

@@ -1,5 +1,6 @@
 """Write the gold windows that a batch changed: name the slots, recompute what late events correct, merge by key."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pyarrow as pa
@@ -14,6 +15,23 @@ from jobs.settings import duration_seconds
 from schemas.tables import SILVER
 
 _TIME = pa.timestamp("us", tz="UTC")
+
+
+@dataclass(frozen=True)
+class Rebuild:
+    """How gold begins anew: silver's newest event time, since when hours are open by it, and the closed ones it lacks.
+
+    An hour is lacking when gold has fewer rows of it than silver.
+    """
+
+    newest_time: datetime
+    open_since: datetime
+    lacking: tuple[datetime, ...]
+
+
+def closed_by(newest_time: datetime, lateness: timedelta) -> datetime:
+    """The end of the last hour that is closed when the newest event of silver is of this time."""
+    return (newest_time - lateness).replace(minute=0, second=0, microsecond=0)
 
 
 class GoldWriter:
@@ -34,10 +52,21 @@ class GoldWriter:
         is_late = rows["is_late"]
         notes, on_time = rows.filter(is_late), rows.filter(pc.invert(is_late))
         corrected = self._recomputed(changed.sparkSession, notes) if notes.num_rows else None
-        closed_before = self._hour_closed_by(pc.max(rows["newest_time"]).as_py())
+        closed_before = closed_by(pc.max(rows["newest_time"]).as_py(), self._lateness)
         for spec in self._specs:
             self._write_table(spec, on_time, notes, corrected, closed_before)
         self._close_windows(closed_before)
+
+    def recompute(self, spark: SparkSession, rebuild: Rebuild) -> None:
+        """Put the windows of the lacking hours in place, whole, from silver; hour by hour, whatever their number."""
+        silver = self._lake.read(spark, SILVER)
+        for hour in rebuild.lacking:
+            in_hour = (F.col("event_time") >= hour) & (F.col("event_time") < hour + timedelta(hours=1))
+            whole = gold.whole_windows(silver.filter((F.col("event_date") == hour.date()) & in_hour)).toArrow()
+            for spec in self._specs:
+                windows = _named(spec, _of_table(whole, spec), rebuild.open_since, is_correction=True)
+                if windows.num_rows:
+                    self._lake.merge_windows(spec.table, windows)
 
     def _write_table(
         self, spec: Windowed, on_time: pa.Table, notes: pa.Table, corrected: pa.Table | None, closed_before: datetime
@@ -63,9 +92,6 @@ class GoldWriter:
         silver = self._lake.read(spark, SILVER).filter(in_days & in_range)
         recomputed = gold.whole_windows(silver).join(F.broadcast(noted), ["table_name", "window_start"], "left_semi")
         return recomputed.toArrow()
-
-    def _hour_closed_by(self, newest_time: datetime) -> datetime:
-        return (newest_time - self._lateness).replace(minute=0, second=0, microsecond=0)
 
     def _close_windows(self, closed_before: datetime) -> None:
         if self._closed_before is None or closed_before > self._closed_before:

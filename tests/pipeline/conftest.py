@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from jobs.lake import Lake
 from jobs.pipeline import Pipeline
+from jobs.windows import Rebuild
 from schemas.tables import Table
 from tests.builders import KAFKA_SCHEMA, SETTINGS, encoded
 from tests.frames import frame
@@ -35,12 +36,12 @@ class Stream:
         self.sent[partition] = first + len(rows)
         frame(self.spark, rows, KAFKA_SCHEMA).coalesce(1).write.mode("append").parquet(str(self.topic))
 
-    def run(self, *records: Any, **where: Any) -> None:
+    def run(self, *records: Any, rebuild: Rebuild | None = None, **where: Any) -> None:
         """Send these records, and carry everything through a pipeline that was started anew."""
         if records:
             self.send(*records, **where)
         topic = self.spark.readStream.schema(KAFKA_SCHEMA).parquet(str(self.topic))
-        Pipeline(self.spark, self.lake, SETTINGS, topic).run_available()
+        Pipeline(self.spark, self.lake, SETTINGS, topic, rebuild).run_available()
 
     def take_back_newest_commit(self, table: Table) -> None:
         """As a kill before it leaves the table."""

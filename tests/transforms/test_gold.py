@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from pyspark.sql import functions as F
@@ -85,6 +85,18 @@ def test_two_of_the_largest_amounts_have_a_sum(spark):
     rows = measures(spark, records, gold.gold_transactions_per_minute).select("amount")
 
     assert_rows(rows, [(2 * Decimal(largest),)])
+
+
+def test_gold_begins_anew_with_open_hours_and_with_what_is_written_from_now_on(spark):
+    now = datetime(2026, 3, 27, 18, 5, tzinfo=UTC)
+    closed, still_open = ({"creationDate": f"2026-03-27T{time}:00Z"} for time in ("16:59", "17:00"))
+    earlier = silver_rows(spark, [payment("T-1", **closed), payment("T-2", **still_open)], now.replace(minute=4))
+    first = silver_rows(spark, [payment("T-3", **closed), payment("T-4", **still_open)])
+    late = silver_rows(spark, [payment("T-5", **closed)], now)
+
+    rows = gold.rows_to_begin_with(earlier.union(first).union(late), datetime(2026, 3, 27, 17, tzinfo=UTC), now)
+
+    assert_rows(rows.select("transaction_reference"), [("T-2",), ("T-4",), ("T-5",)])
 
 
 def test_the_specifications_fill_the_tables_of_the_contract(spark):
