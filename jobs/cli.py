@@ -16,6 +16,7 @@ COMMANDS = {
     "topics": ("infra.broker_commands", "make the topic, and say what it holds"),
     "produce": ("producers.produce_transactions", "replay a file into Kafka"),
     "stream": ("jobs.stream_transactions", "Kafka → bronze → silver → gold, until stopped"),
+    "backfill": ("jobs.backfill_transactions", "days anew: late repeats out of silver, gold from silver"),
     "validate": ("jobs.validate_tables", "check the tables with Great Expectations"),
     "reconcile": ("jobs.reconcile_tables", "prove rows and money: Kafka = bronze = silver + quarantine + repeats"),
     "maintain": ("jobs.maintain_tables", "keep the lake fast beside the stream: join small files, clear old ones away"),
@@ -25,7 +26,7 @@ COMMANDS = {
 }
 
 # These need Spark, so they run under spark-submit.
-SPARK_COMMANDS = ("stream", "validate")
+SPARK_COMMANDS = ("stream", "backfill", "validate")
 
 
 def main() -> int:

@@ -5,6 +5,7 @@ Computed by delta-rs, not by the engine that wrote the tables, and from rows alo
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,11 +18,13 @@ from schemas.tables import AGENT_5M, BRONZE, CONFLICT_RULE, CORRIDOR_HOURLY, PER
 _CONTENT = ("transaction_type", "amount", "currency", "fee_amount", "debit_party", "credit_party", "event_time")
 
 
-def _same_record(a: str, b: str) -> str:
+def same_record(a: str, b: str) -> str:
+    """SQL: two rows are of one Kafka record."""
     return " AND ".join(f'{a}."{name}" = {b}."{name}"' for name in ("topic", "partition", "offset"))
 
 
-def _same_content(a: str, b: str) -> str:
+def same_content(a: str, b: str) -> str:
+    """SQL: two rows say the same of a transaction."""
     # In brackets, for the SQL parser binds IS DISTINCT FROM less tightly than AND.
     return " AND ".join(f"({a}.{name} IS NOT DISTINCT FROM {b}.{name})" for name in _CONTENT)
 
@@ -29,31 +32,33 @@ def _same_content(a: str, b: str) -> str:
 # Bronze rows that are in neither silver nor quarantine, beside the silver row of the same key where there is one.
 LEFT_OVER = f"""
     SELECT b.topic, b."partition", b."offset", b.kafka_timestamp, b.transaction_reference,
-           k."offset" IS NOT NULL AS has_first, {_same_content("b", "k")} AS is_same
+           k."offset" IS NOT NULL AS has_first, {same_content("b", "k")} AS is_same
     FROM {BRONZE.name} b
-    LEFT ANTI JOIN {SILVER.name} s ON {_same_record("b", "s")}
-    LEFT ANTI JOIN {QUARANTINE.name} q ON {_same_record("b", "q")}
+    LEFT ANTI JOIN {SILVER.name} s ON {same_record("b", "s")}
+    LEFT ANTI JOIN {QUARANTINE.name} q ON {same_record("b", "q")}
     LEFT JOIN {SILVER.name} k
         ON cardinality(b.broken_rules) = 0 AND k.transaction_reference = b.transaction_reference AND k.status = b.status
 """
+
+REPEATED = "silver rows whose key is there already"
 
 # Each counts rows of which there must be none.
 FAULTS = {
     "records that are in bronze more than once": f"""
         SELECT count(*) - count(DISTINCT (topic || ' ' || "partition" || ' ' || "offset")) FROM {BRONZE.name}""",
-    "silver rows whose key is there already": f"""
+    REPEATED: f"""
         SELECT count(*) - count(DISTINCT (transaction_reference || ' ' || status)) FROM {SILVER.name}""",
     "records that are in quarantine more than once": f"""
         SELECT count(*) - count(DISTINCT (topic || ' ' || "partition" || ' ' || "offset")) FROM {QUARANTINE.name}""",
     "records that are in silver and in quarantine": f"""
-        SELECT count(*) FROM {SILVER.name} s JOIN {QUARANTINE.name} q ON {_same_record("s", "q")}""",
+        SELECT count(*) FROM {SILVER.name} s JOIN {QUARANTINE.name} q ON {same_record("s", "q")}""",
     "silver rows that bronze does not have": f"""
-        SELECT count(*) FROM {SILVER.name} s LEFT ANTI JOIN {BRONZE.name} b ON {_same_record("s", "b")}""",
+        SELECT count(*) FROM {SILVER.name} s LEFT ANTI JOIN {BRONZE.name} b ON {same_record("s", "b")}""",
     "quarantine rows that bronze does not have": f"""
-        SELECT count(*) FROM {QUARANTINE.name} q LEFT ANTI JOIN {BRONZE.name} b ON {_same_record("q", "b")}""",
+        SELECT count(*) FROM {QUARANTINE.name} q LEFT ANTI JOIN {BRONZE.name} b ON {same_record("q", "b")}""",
     "silver rows that say something else than bronze": f"""
-        SELECT count(*) FROM {SILVER.name} s JOIN {BRONZE.name} b ON {_same_record("s", "b")}
-        WHERE NOT ({_same_content("s", "b")})""",
+        SELECT count(*) FROM {SILVER.name} s JOIN {BRONZE.name} b ON {same_record("s", "b")}
+        WHERE NOT ({same_content("s", "b")})""",
 }  # fmt: skip
 
 # What silver says and what gold must say too, by currency.
@@ -117,6 +122,7 @@ def reconcile(lake: Lake, topic: str, kafka_offsets: Mapping[int, tuple[int, int
         *_offset_differences(kafka_offsets, held),
         *(f"{found} {fault}" for fault, sql in FAULTS.items() if (found := lake.value(sql))),
     ]
+    differences = [f"{it}: {_way_out(lake)}" if it.endswith(REPEATED) else it for it in differences]
     if places["lost"]:
         differences.append(f"{places['lost']} bronze rows are in neither silver nor quarantine, though later ones are")
     money = _money(lake)
@@ -146,6 +152,12 @@ def record_conflicts(lake: Lake) -> int:
     The stream lets the first in Kafka's order through and drops the others; this makes the contradiction visible.
     """
     rows = lake.query(f"SELECT * FROM ({LEFT_OVER}) WHERE has_first AND NOT is_same")
+    quarantine_conflicts(lake, rows)
+    return int(rows.num_rows)
+
+
+def quarantine_conflicts(lake: Lake, rows: pa.Table) -> None:
+    """Put these records (place, kafka_timestamp, transaction_reference) into quarantine as contradicting repeats."""
     if rows.num_rows:
         added: dict[str, tuple[Any, pa.DataType]] = {
             "broken_rules": ([CONFLICT_RULE], pa.list_(pa.string())),
@@ -159,7 +171,6 @@ def record_conflicts(lake: Lake) -> int:
         quarantined = pa.table({name: rows[name] for name in QUARANTINE.column_names})
         with lake.writing(QUARANTINE):
             write_deltalake(lake.table_path(QUARANTINE), quarantined, mode="append")
-    return int(rows.num_rows)
 
 
 def quarantine_reasons(lake: Lake) -> dict[str, int]:
@@ -167,6 +178,16 @@ def quarantine_reasons(lake: Lake) -> dict[str, int]:
     rules = f"SELECT unnest(broken_rules) AS rule FROM {QUARANTINE.name}"
     rows = lake.query(f"SELECT rule, count(*) AS n FROM ({rules}) GROUP BY rule ORDER BY n DESC, rule")
     return dict(zip(rows["rule"].to_pylist(), rows["n"].to_pylist(), strict=True))
+
+
+def _way_out(lake: Lake) -> str:
+    """How to be rid of repeats in silver."""
+    keys = ", ".join(SILVER.key)
+    repeated = f"SELECT {keys} FROM {SILVER.name} GROUP BY {keys} HAVING count(*) > 1"
+    same_key = " AND ".join(f"s.{name} = r.{name}" for name in SILVER.key)
+    rows = f"{SILVER.name} s LEFT SEMI JOIN ({repeated}) r ON {same_key}"
+    days = lake.query(f"SELECT min(event_date) AS first, max(event_date) AS last FROM {rows}").to_pylist()[0]
+    return f"run `momo backfill --from {days['first']} --to {days['last'] + timedelta(days=1)}`"
 
 
 def _count(lake: Lake, table: str) -> int:

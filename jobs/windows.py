@@ -1,13 +1,16 @@
 """Write the gold windows that a batch changed: name the slots, recompute what late events correct, merge by key."""
 
+from contextlib import nullcontext
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs import gold
+from jobs import gold, retention
 from jobs.gold import Windowed
 from jobs.lake import LONGEST_WINDOW, Lake
 from jobs.settings import duration_seconds
@@ -22,7 +25,7 @@ class GoldWriter:
     def __init__(self, lake: Lake, lateness: str) -> None:
         """`lateness` is how far behind the newest event a window stays open."""
         self._lake = lake
-        self._lateness = timedelta(seconds=duration_seconds(lateness))
+        self._lateness = lateness
         self._closed_before: datetime | None = None
         self._specs = gold.windowed()
 
@@ -33,21 +36,22 @@ class GoldWriter:
             return
         is_late = rows["is_late"]
         notes, on_time = rows.filter(is_late), rows.filter(pc.invert(is_late))
-        corrected = self._recomputed(changed.sparkSession, notes) if notes.num_rows else None
-        closed_before = self._hour_closed_by(pc.max(rows["newest_time"]).as_py())
-        for spec in self._specs:
-            self._write_table(spec, on_time, notes, corrected, closed_before)
+        closed_before = hour_closed_by(pc.max(rows["newest_time"]).as_py(), self._lateness)
+        with self._lake.correcting() if notes.num_rows else nullcontext():
+            corrected = self._recomputed(changed.sparkSession, notes) if notes.num_rows else None
+            for spec in self._specs:
+                self._write_table(spec, on_time, notes, corrected, closed_before)
         self._close_windows(closed_before)
 
     def _write_table(
         self, spec: Windowed, on_time: pa.Table, notes: pa.Table, corrected: pa.Table | None, closed_before: datetime
     ) -> None:
-        noted = _of_table(notes, spec)["window_start"].combine_chunks()
-        fresh = _of_table(on_time, spec)
+        noted = of_table(notes, spec)["window_start"].combine_chunks()
+        fresh = of_table(on_time, spec)
         fresh = fresh.filter(pc.invert(pc.is_in(fresh["window_start"], noted)))
-        parts = [_named(spec, fresh, closed_before, is_correction=False)]
+        parts = [named(spec, fresh, closed_before, is_correction=False)]
         if corrected is not None:
-            parts.append(_named(spec, _of_table(corrected, spec), closed_before, is_correction=True))
+            parts.append(named(spec, of_table(corrected, spec), closed_before, is_correction=True))
         windows = pa.concat_tables(parts)
         if windows.num_rows:
             self._lake.merge_windows(spec.table, windows)
@@ -64,9 +68,6 @@ class GoldWriter:
         recomputed = gold.whole_windows(silver).join(F.broadcast(noted), ["table_name", "window_start"], "left_semi")
         return recomputed.toArrow()
 
-    def _hour_closed_by(self, newest_time: datetime) -> datetime:
-        return (newest_time - self._lateness).replace(minute=0, second=0, microsecond=0)
-
     def _close_windows(self, closed_before: datetime) -> None:
         if self._closed_before is None or closed_before > self._closed_before:
             for spec in self._specs:
@@ -74,11 +75,34 @@ class GoldWriter:
             self._closed_before = closed_before
 
 
-def _of_table(rows: pa.Table, spec: Windowed) -> pa.Table:
+def hour_closed_by(newest_time: datetime, lateness: str) -> datetime:
+    """Hours that end by this are closed when `newest_time` is the stream's time."""
+    behind = timedelta(seconds=duration_seconds(lateness))
+    return (newest_time - behind).replace(minute=0, second=0, microsecond=0)
+
+
+def closed_for_good(lake: Lake, lateness: str) -> datetime | None:
+    """The windows that end by this will never be counted by the stream again, only recomputed; None: any may be.
+
+    Of the rows that the stream has still to carry from silver to gold, each is late in an hour that was closed by what
+    it has carried. So until then whoever writes a window from silver is not overwritten with what was counted before.
+    """
+    silver = lake.open(SILVER)
+    if silver is None:
+        return None
+    version = retention.version_done(Path(lake.checkpoint_path("")), "gold", str(silver.metadata().id))
+    if version < 0:
+        return None
+    carried = pa.table(DeltaTable(lake.table_path(SILVER), version=version).get_add_actions(flatten=True))
+    return hour_closed_by(pc.max(carried["max.event_time"]).as_py(), lateness) if carried.num_rows else None
+
+
+def of_table(rows: pa.Table, spec: Windowed) -> pa.Table:
+    """The rows of the aggregation that are windows of this gold table."""
     return rows.filter(pc.equal(rows["table_name"], spec.table.name))
 
 
-def _named(spec: Windowed, rows: pa.Table, closed_before: datetime, is_correction: bool) -> pa.Table:
+def named(spec: Windowed, rows: pa.Table, closed_before: datetime, is_correction: bool) -> pa.Table:
     """Rows of the aggregation as rows of the gold table, and `is_correction`."""
     starts = rows["window_start"].cast(_TIME)
     ends = pc.add(starts, pa.scalar(timedelta(minutes=spec.minutes), pa.duration("us")))
