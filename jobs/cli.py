@@ -16,7 +16,7 @@ COMMANDS = {
     "topics": ("infra.broker_commands", "make the topic, and say what it holds"),
     "produce": ("producers.produce_transactions", "replay a file into Kafka"),
     "stream": ("jobs.stream_transactions", "Kafka → bronze → silver → gold, until stopped"),
-    "backfill": ("jobs.backfill_transactions", "days anew: late repeats out of silver, gold from silver"),
+    "backfill": ("jobs.backfill_transactions", "compute days anew: gold from silver, silver from bronze"),
     "validate": ("jobs.validate_tables", "check the tables with Great Expectations"),
     "reconcile": ("jobs.reconcile_tables", "prove rows and money: Kafka = bronze = silver + quarantine + repeats"),
     "maintain": ("jobs.maintain_tables", "keep the lake fast beside the stream: join small files, clear old ones away"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable, WriterProperties
+from deltalake.table import TableMerger
 
 from jobs.checksums import write_checksum
 from jobs.compaction import NO_HOOKS
@@ -35,30 +36,36 @@ def correct_windows(lake: Lake, table: Table, changes: pa.Table) -> None:
         )
 
 
-def correct_rows(lake: Lake, table: Table, changes: pa.Table, columns: Sequence[str] = ()) -> None:
-    """Set these columns of the rows at these places in Kafka, and take those away that are gone.
+def correct_rows(lake: Lake, table: Table, rows: pa.Table, columns: Sequence[str]) -> None:
+    """Set these columns of the rows at these places in Kafka; one that the table does not have is passed over."""
+    if rows.num_rows:
+        values = {f'"{name}"': f'source."{name}"' for name in columns}
+        with lake.writing(table):
+            _commit(_at_places(lake, table, rows).when_matched_update(values), lake.table_path(table))
 
-    `changes` has the place, once each, `is_gone` and the columns. A place that the table does not have is passed over.
-    """
-    first, last = (end(changes["offset"]).as_py() for end in (pc.min, pc.max))
-    same = [f'target."{name}" = source."{name}"' for name in PLACE]
+
+def remove_rows(lake: Lake, table: Table, rows: pa.Table) -> None:
+    """Take away the rows at these places in Kafka; one that the table does not have is passed over."""
+    if rows.num_rows:
+        with lake.writing(table):
+            _commit(_at_places(lake, table, rows.select(PLACE)).when_matched_delete(), lake.table_path(table))
+
+
+def _at_places(lake: Lake, table: Table, rows: pa.Table) -> TableMerger:
+    first, last = (end(rows["offset"]).as_py() for end in (pc.min, pc.max))
     # Offsets are in the log's statistics: files of other offsets are left alone.
-    condition = " AND ".join([f'target."offset" >= {first} AND target."offset" <= {last}', *same])
-    with lake.writing(table):
-        correction = (
-            DeltaTable(lake.table_path(table))
-            .merge(
-                changes,
-                condition,
-                source_alias="source",
-                target_alias="target",
-                writer_properties=WriterProperties(compression="ZSTD"),
-                post_commithook_properties=NO_HOOKS,
-            )
-            .when_matched_delete(predicate="source.is_gone")
-        )
-        if columns:
-            values = {f'"{name}"': f'source."{name}"' for name in columns}
-            correction = correction.when_matched_update(predicate="NOT source.is_gone", updates=values)
-        if correction.execute()["num_target_files_removed"]:
-            write_checksum(Path(lake.table_path(table)))
+    in_range = f'target."offset" >= {first} AND target."offset" <= {last}'
+    same = [f'target."{name}" = source."{name}"' for name in PLACE]
+    return DeltaTable(lake.table_path(table)).merge(
+        rows,
+        " AND ".join([in_range, *same]),
+        source_alias="source",
+        target_alias="target",
+        writer_properties=WriterProperties(compression="ZSTD"),
+        post_commithook_properties=NO_HOOKS,
+    )
+
+
+def _commit(merge: TableMerger, folder: str) -> None:
+    if merge.execute()["num_target_files_removed"]:
+        write_checksum(Path(folder))

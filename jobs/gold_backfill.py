@@ -38,21 +38,19 @@ class Recomputed:
 class Difference:
     """What gold says otherwise than silver: windows with the table's columns, `is_new` and `is_gone`.
 
-    `left_to_stream` counts the windows that are open, and those that differ and have late rows on their way.
+    `left` counts the windows that are open, and those that differ and have late rows on their way.
     """
 
     table: Table
     windows: pa.Table
     looked_at: int
-    left_to_stream: int
+    left: int
 
 
 class GoldBackfill:
     """Sets gold tables right, day by day; safe to repeat."""
 
-    def __init__(
-        self, spark: SparkSession, lake: Lake, tables: Sequence[Table], closed_before: datetime | None
-    ) -> None:
+    def __init__(self, spark: SparkSession, lake: Lake, tables: Sequence[Table], closed_before: datetime) -> None:
         """`closed_before` is that of `windows.closed_for_good`."""
         self._spark, self._lake, self._closed_before = spark, lake, closed_before
         self._specs = [spec for spec in gold.windowed() if spec.table in tables]
@@ -61,7 +59,7 @@ class GoldBackfill:
         """The closed windows of a day, as if the rows at these places in Kafka were not in silver."""
         version = self._lake.newest_version(SILVER)
         midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        closed_before = min(self._closed_before or midnight, midnight + timedelta(days=1))
+        closed_before = min(self._closed_before, midnight + timedelta(days=1))
         in_time = (F.col("event_date") == F.lit(day)) & (F.col("event_time") < F.lit(closed_before))
         rows = self._lake.read(self._spark, SILVER).filter(in_time)
         if without is not None and without.num_rows:
@@ -94,7 +92,7 @@ class GoldBackfill:
             table=spec.table,
             windows=ours,
             looked_at=closed_count + int(pc.sum(changed["is_new"]).as_py() or 0),
-            left_to_stream=there.num_rows - closed_count + changed.num_rows - ours.num_rows,
+            left=there.num_rows - closed_count + changed.num_rows - ours.num_rows,
         )
 
 

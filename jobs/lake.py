@@ -95,9 +95,10 @@ class Lake:
         except TableNotFoundError:
             return None
 
-    def read(self, spark: SparkSession, table: Table) -> DataFrame:
-        """The table as Spark sees it now."""
-        return spark.read.format("delta").load(self.table_path(table))
+    def read(self, spark: SparkSession, table: Table, version: int | None = None) -> DataFrame:
+        """The table as Spark sees it now, or as it was at a version."""
+        options = {} if version is None else {"versionAsOf": str(version)}
+        return spark.read.format("delta").options(**options).load(self.table_path(table))
 
     def read_files(self, spark: SparkSession, table: Table, files: Sequence[str]) -> DataFrame:
         """The rows of these files of a table without partitions, for who has just written them."""

@@ -10,7 +10,7 @@ from datetime import date, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.corrections import PLACE, correct_rows
+from jobs.corrections import PLACE, remove_rows
 from jobs.lake import Lake
 from jobs.reconciliation import quarantine_conflicts, same_content, same_record
 from schemas.tables import QUARANTINE, SILVER
@@ -47,14 +47,12 @@ def _same_key(a: str, b: str) -> str:
     return " AND ".join(f"{a}.{name} = {b}.{name}" for name in SILVER.key)
 
 
-def removable(repeats: pa.Table, closed_before: datetime | None, carried: Mapping[tuple[str, int], int]) -> pa.Table:
-    """Those that nobody counts or carries again: their windows are closed, and no start of the stream takes them up."""
-    rows = repeats.select(["topic", "partition", "offset", "event_time"]).to_pylist()
+def removable(repeats: pa.Table, closed_before: datetime, again: Mapping[tuple[str, int], int]) -> pa.Table:
+    """Those whose windows are closed, and that the stream's next start does not carry `again`."""
     is_past = [
-        row["offset"] < carried.get((row["topic"], row["partition"]), row["offset"] + 1)
-        and closed_before is not None
-        and row["event_time"] < closed_before
-        for row in rows
+        row["event_time"] < closed_before
+        and row["offset"] < again.get((row["topic"], row["partition"]), row["offset"] + 1)
+        for row in repeats.select([*PLACE, "event_time"]).to_pylist()
     ]
     return repeats.filter(pa.array(is_past, pa.bool_()))
 
@@ -64,14 +62,13 @@ def remove(lake: Lake, repeats: pa.Table) -> None:
 
     Contradictions go to quarantine before: what is killed in between has left them in both places, never in none.
     """
-    if not repeats.num_rows:
-        return
     quarantine_conflicts(lake, _not_in_quarantine(lake, repeats.filter(pc.invert(repeats["is_same"]))))
-    is_gone = pa.repeat(True, repeats.num_rows)
-    correct_rows(lake, SILVER, repeats.select(PLACE).append_column("is_gone", is_gone))
+    remove_rows(lake, SILVER, repeats)
 
 
 def _not_in_quarantine(lake: Lake, conflicts: pa.Table) -> pa.Table:
-    since = pc.min(conflicts["offset"]).as_py() or 0
+    if not conflicts.num_rows:
+        return conflicts
+    since = pc.min(conflicts["offset"]).as_py()
     there = lake.query(f'SELECT topic, "partition", "offset" FROM {QUARANTINE.name} WHERE "offset" >= {since}')
     return conflicts.join(there, list(PLACE), join_type="left anti")

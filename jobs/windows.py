@@ -13,10 +13,16 @@ from pyspark.sql import functions as F
 from jobs import gold, retention
 from jobs.gold import Windowed
 from jobs.lake import LONGEST_WINDOW, Lake
+from jobs.rules import FIRST_EVENT_TIME
 from jobs.settings import duration_seconds
 from schemas.tables import SILVER
 
 _TIME = pa.timestamp("us", tz="UTC")
+
+
+def closed_by(newest_time: datetime, lateness: timedelta) -> datetime:
+    """The end of the last hour that is closed when the newest event of silver is of this time."""
+    return (newest_time - lateness).replace(minute=0, second=0, microsecond=0)
 
 
 class GoldWriter:
@@ -25,7 +31,7 @@ class GoldWriter:
     def __init__(self, lake: Lake, lateness: str) -> None:
         """`lateness` is how far behind the newest event a window stays open."""
         self._lake = lake
-        self._lateness = lateness
+        self._lateness = timedelta(seconds=duration_seconds(lateness))
         self._closed_before: datetime | None = None
         self._specs = gold.windowed()
 
@@ -36,7 +42,7 @@ class GoldWriter:
             return
         is_late = rows["is_late"]
         notes, on_time = rows.filter(is_late), rows.filter(pc.invert(is_late))
-        closed_before = hour_closed_by(pc.max(rows["newest_time"]).as_py(), self._lateness)
+        closed_before = closed_by(pc.max(rows["newest_time"]).as_py(), self._lateness)
         with self._lake.correcting() if notes.num_rows else nullcontext():
             corrected = self._recomputed(changed.sparkSession, notes) if notes.num_rows else None
             for spec in self._specs:
@@ -75,26 +81,20 @@ class GoldWriter:
             self._closed_before = closed_before
 
 
-def hour_closed_by(newest_time: datetime, lateness: str) -> datetime:
-    """Hours that end by this are closed when `newest_time` is the stream's time."""
-    behind = timedelta(seconds=duration_seconds(lateness))
-    return (newest_time - behind).replace(minute=0, second=0, microsecond=0)
-
-
-def closed_for_good(lake: Lake, lateness: str) -> datetime | None:
-    """The windows that end by this will never be counted by the stream again, only recomputed; None: any may be.
+def closed_for_good(lake: Lake, lateness: str) -> datetime:
+    """The windows that end by this will never be counted by the stream again, only recomputed; 1970 where all may be.
 
     Of the rows that the stream has still to carry from silver to gold, each is late in an hour that was closed by what
-    it has carried. So until then whoever writes a window from silver is not overwritten with what was counted before.
+    it has carried. So who writes such a window from silver is not overwritten with what was counted before.
     """
-    silver = lake.open(SILVER)
-    if silver is None:
-        return None
+    silver = DeltaTable(lake.table_path(SILVER))
     version = retention.version_done(Path(lake.checkpoint_path("")), "gold", str(silver.metadata().id))
     if version < 0:
-        return None
+        return FIRST_EVENT_TIME
     carried = pa.table(DeltaTable(lake.table_path(SILVER), version=version).get_add_actions(flatten=True))
-    return hour_closed_by(pc.max(carried["max.event_time"]).as_py(), lateness) if carried.num_rows else None
+    if not carried.num_rows:
+        return FIRST_EVENT_TIME
+    return closed_by(pc.max(carried["max.event_time"]).as_py(), timedelta(seconds=duration_seconds(lateness)))
 
 
 def of_table(rows: pa.Table, spec: Windowed) -> pa.Table:

@@ -1,5 +1,6 @@
 """A pipeline whose topic is a folder of Parquet files with Kafka's columns: one file is one batch."""
 
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,8 @@ from pyspark.sql import SparkSession
 
 from jobs.lake import Lake
 from jobs.pipeline import Pipeline
-from tests.builders import KAFKA_SCHEMA, SETTINGS, encoded
+from schemas.tables import Table
+from tests.builders import FORGETFUL, KAFKA_SCHEMA, ODD_DAYS, SETTINGS, encoded
 from tests.frames import frame
 
 
@@ -41,6 +43,15 @@ class Stream:
         topic = self.spark.readStream.schema(KAFKA_SCHEMA).parquet(str(self.topic))
         Pipeline(self.spark, self.lake, SETTINGS, topic).run_available()
 
+    def take_back_newest_commit(self, table: Table) -> None:
+        """As a kill before it leaves the table."""
+        log = self.lake.path / table.name / "_delta_log"
+        version = max(log.glob("*.json")).stem
+        for path in log.glob(f"*{version}*"):
+            path.unlink()
+        # A new process would not know the commit either.
+        self.spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
+
     def offsets(self) -> dict[int, tuple[int, int]]:
         """First and next offset per partition, as Kafka would tell."""
         return {partition: (0, end) for partition, end in self.sent.items()}
@@ -66,3 +77,24 @@ def snapshot(stream: Stream) -> Callable[[Iterable[str]], dict[str, list[str]]]:
         return {name: sorted(map(str, stream.rows(f"SELECT * FROM {name}"))) for name in names}
 
     return rows_of
+
+
+@pytest.fixture(scope="session")
+def streamed_days(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Stream:
+    """Days of odd transactions through a stream that remembers the keys of its last batch alone; not to be changed."""
+    folder = tmp_path_factory.mktemp("days")
+    stream = Stream(spark, Lake(folder / "lake"), folder / "topic")
+    stream.lake.create()
+    for records in ODD_DAYS:
+        stream.send(*records)
+        topic = spark.readStream.schema(KAFKA_SCHEMA).parquet(str(stream.topic))
+        Pipeline(spark, stream.lake, FORGETFUL, topic).run_available()
+    return stream
+
+
+@pytest.fixture
+def days(streamed_days: Stream, tmp_path: Path) -> Stream:
+    """A copy of those days: the stream goes on from it, and remembers."""
+    for folder in ("lake", "topic"):
+        shutil.copytree(streamed_days.topic.parent / folder, tmp_path / folder)
+    return Stream(streamed_days.spark, Lake(tmp_path / "lake"), tmp_path / "topic", dict(streamed_days.sent))
