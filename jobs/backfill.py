@@ -122,9 +122,9 @@ class Backfill:
         ]
 
     def _without_repeats(self, day: date, repeats: pa.Table, removable: pa.Table) -> list[Tally]:
+        looked_at = self._lake.value(f"SELECT count(*) FROM {SILVER.name} WHERE event_date = '{day}'")
         if not self._dry_run:
             late_repeats.remove(self._lake, removable)
-        looked_at = self._lake.value(f"SELECT count(*) FROM {SILVER.name} WHERE event_date = '{day}'")
         removed, same = removable.num_rows, pc.sum(removable["is_same"]).as_py() or 0
         return [
             Tally(str(day), QUARANTINE.name, removed - same, added=removed - same),

@@ -6,6 +6,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from jobs import bronze, enrichment
+from jobs.corrections import remove_rows
 from jobs.ingest import IngestWriter
 from schemas.tables import BRONZE, QUARANTINE, SILVER
 from tests.builders import SETTINGS, gsma, kafka_records
@@ -98,3 +99,15 @@ def test_a_transaction_that_another_process_put_into_silver_is_a_repeat_from_the
     assert [reference for reference, _ in rows] == ["T-1", "T-2", "T-3"]
     # The time of what the other wrote is silver's time: gold may have seen it.
     assert rows[2] == ("T-3", datetime(2026, 3, 27, 17, 59, 30, tzinfo=UTC))
+
+
+def test_a_transaction_that_another_process_took_out_of_silver_is_new_when_it_comes_again(stream):
+    writer = started(stream)
+    writer.write(batch(stream, FIRST, 0), 0)
+    taken = stream.lake.query('SELECT topic, "partition", "offset" FROM silver_transactions')
+    remove_rows(stream.lake, SILVER, taken)
+
+    writer.write(batch(stream, SECOND, len(FIRST)), 1)
+
+    rows = 'SELECT transaction_reference, "offset" FROM silver_transactions ORDER BY 1'
+    assert stream.rows(rows) == [("T-1", 2), ("T-2", 3)]
