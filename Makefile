@@ -3,7 +3,7 @@ PYTHON ?= python3
 SHELL := /bin/sh
 CLUSTER_TESTS := tests/system/test_stream_on_cluster.py tests/pipeline/test_cluster.py tests/pipeline/test_stream.py
 
-.PHONY: help setup setup-bench demo test test-cluster test-faults test-fresh-clone check lock clean
+.PHONY: help setup setup-bench demo test test-cluster test-faults test-slow test-fresh-clone check lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -31,6 +31,10 @@ CYCLES ?= 40
 test-faults: ## kills, stalls and full disks, then CYCLES random faults for each of SEEDS (an hour)
 	@$(PYTHON) -m infra.set_up dev
 	@MOMO_FAULT_SEEDS=$(SEEDS) MOMO_FAULT_CYCLES=$(CYCLES) .venv/bin/python -m pytest -n 0 -m faults tests/system/faults
+
+test-slow: ## what runs for minutes: a backfill beside a busy stream
+	@$(PYTHON) -m infra.set_up dev
+	@.venv/bin/python -m pytest -n 0 -m slow tests
 
 test-fresh-clone: ## make demo, twice, in a fresh clone of what is committed
 	@$(PYTHON) -m infra.set_up dev

@@ -16,6 +16,7 @@ COMMANDS = {
     "topics": ("infra.broker_commands", "make the topic, and say what it holds"),
     "produce": ("producers.produce_transactions", "replay a file into Kafka"),
     "stream": ("jobs.stream_transactions", "Kafka → bronze → silver → gold, until stopped; --recover, --accept-loss"),
+    "backfill": ("jobs.backfill_transactions", "compute days anew: gold from silver, silver from bronze"),
     "validate": ("jobs.validate_tables", "check the tables with Great Expectations"),
     "reconcile": ("jobs.reconcile_tables", "prove rows and money: Kafka = bronze = silver + quarantine + repeats"),
     "quarantine": (
@@ -30,7 +31,7 @@ COMMANDS = {
 }
 
 # These need Spark, so they run under spark-submit.
-SPARK_COMMANDS = ("stream", "validate", "quarantine retry")
+SPARK_COMMANDS = ("stream", "backfill", "validate", "quarantine retry")
 
 
 def main() -> int:

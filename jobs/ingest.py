@@ -28,7 +28,7 @@ class IngestWriter:
 
     A batch can be repeated only by a restart. Bronze takes it from the offsets it has reached, quarantine leaves out
     what it has; silver remembers the keys it holds, so that whatever is carried again is a repeat. Others may add rows
-    to silver, and its lock is held from the look-up to the append: their keys are learnt first.
+    to silver and take some away, and its lock is held from the look-up to the append: what they did is learnt first.
     """
 
     def __init__(self, spark: SparkSession, lake: Lake, dedup_keys: int, silver_columns: Mapping[str, Column]) -> None:
@@ -37,6 +37,7 @@ class IngestWriter:
         `silver_columns` are what silver makes of a bronze row beyond its own columns.
         """
         self._spark, self._lake, self._silver_columns = spark, lake, dict(silver_columns)
+        self._dedup_keys = dedup_keys
         self._silver_version = lake.newest_version(SILVER)
         self._newest_event_time: datetime | None = lake.value(f"SELECT max(event_time) FROM {SILVER.name}")
         self._ingested_at: datetime | None = lake.value(f"SELECT max(ingested_at) FROM {SILVER.name}")
@@ -77,7 +78,7 @@ class IngestWriter:
 
     def _append_silver(self, events: DataFrame, accepted: pa.Table) -> None:
         """The accepted rows that repeat nothing, with the newest event time of the batches before."""
-        self._learn(self._lake.appended(SILVER, after=self._silver_version))
+        self._learn()
         is_repeat = self._remembered.repeats(keys_of(*(accepted[name] for name in SILVER.key)))
         if not is_repeat.all():
             transactions = silver.transactions(events)
@@ -90,8 +91,11 @@ class IngestWriter:
             self._note_time(accepted["event_time"].filter(pa.array(~is_repeat)))
         self._silver_version = self._lake.newest_version(SILVER)
 
-    def _learn(self, files: Sequence[str]) -> None:
-        """What others have added to silver: its keys are repeats from now on, and its times are silver's."""
+    def _learn(self) -> None:
+        """What others have added to silver is a repeat from now on, and its times are silver's; what is gone is new."""
+        if self._lake.has_lost_rows(SILVER, after=self._silver_version):
+            self._remembered = _newest_keys(self._lake, self._dedup_keys)
+        files = self._lake.appended(SILVER, after=self._silver_version)
         if files:
             rows = read_columns(files, (*SILVER.key, "event_time"))
             self._remembered.repeats(keys_of(*(rows[name] for name in SILVER.key)))
@@ -105,6 +109,18 @@ class IngestWriter:
 def later(now: datetime, last: datetime | None) -> datetime:
     """The time of a batch: the clock's, but never behind the last batch's, for a clock can be set back."""
     return max(now, last + timedelta(microseconds=1)) if last else now
+
+
+def carried_again(lake: Lake) -> dict[tuple[str, int], int]:
+    """The first offset, by topic and partition, of the records that the next start carries once more from bronze.
+
+    Who changes what has become of a record leaves these alone: the start would do what the stream did before.
+    """
+    _, files = lake.newest_append(BRONZE)
+    if not files:
+        return {}
+    first = read_columns(files, _PLACE).group_by(["topic", "partition"]).aggregate([("offset", "min")])
+    return {(row["topic"], row["partition"]): row["offset_min"] for row in first.to_pylist()}
 
 
 def _newest_keys(lake: Lake, most: int) -> Remembered:

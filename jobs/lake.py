@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import unquote
 
 import numpy as np
@@ -101,9 +101,10 @@ class Lake:
         except TableNotFoundError:
             return None
 
-    def read(self, spark: SparkSession, table: Table) -> DataFrame:
-        """The table as Spark sees it now."""
-        return spark.read.format("delta").load(self.table_path(table))
+    def read(self, spark: SparkSession, table: Table, version: int | None = None) -> DataFrame:
+        """The table as Spark sees it now, or as it was at a version."""
+        options = {} if version is None else {"versionAsOf": str(version)}
+        return spark.read.format("delta").options(**options).load(self.table_path(table))
 
     def read_files(self, spark: SparkSession, table: Table, files: Sequence[str]) -> DataFrame:
         """The rows of these files of a table without partitions, for who has just written them."""
@@ -152,13 +153,20 @@ class Lake:
 
     def appended(self, table: Table, after: int) -> list[str]:
         """Files with new rows of the commits after this version."""
+        return [file for commit in self._commits(table, after) for file in self._added(table, commit)]
+
+    def has_lost_rows(self, table: Table, after: int) -> bool:
+        """Whether a commit after this version took rows away or changed some; a compaction does neither."""
+        return any(_takes_away(_actions(commit)) for commit in self._commits(table, after))
+
+    def _commits(self, table: Table, after: int) -> Iterator[Path]:
         log = self.path / table.name / "_delta_log"
-        commits = itertools.takewhile(Path.exists, (log / f"{n:020d}.json" for n in itertools.count(after + 1)))
-        return [file for commit in commits for file in self._added(table, commit)]
+        return itertools.takewhile(Path.exists, (log / f"{n:020d}.json" for n in itertools.count(after + 1)))
 
     def _added(self, table: Table, commit: Path) -> list[str]:
-        """Files with new rows of one commit; a compaction's hold none."""
-        adds = filter(None, (json.loads(line).get("add") for line in commit.read_text().splitlines()))
+        """Files with new rows of one commit; those of a compaction or of a correction hold rows that were there."""
+        actions = _actions(commit)
+        adds = [] if _takes_away(actions) else [action["add"] for action in actions if "add" in action]
         return [str(self.path / table.name / unquote(add["path"])) for add in adds if add["dataChange"]]
 
     def newest_files(self, table: Table, rows: int) -> list[str]:
@@ -199,7 +207,7 @@ class Lake:
             "revision": "CASE WHEN source.is_correction THEN target.revision + 1 ELSE target.revision END",
             "corrected_at": "CASE WHEN source.is_correction THEN source.corrected_at ELSE target.corrected_at END",
         }
-        same = self._same_window(table, windows)
+        same = same_window(table, windows)
         with self.writing(table):
             (
                 DeltaTable(self.table_path(table))
@@ -208,15 +216,6 @@ class Lake:
                 .when_not_matched_insert(updates=values)
                 .execute()
             )
-
-    def _same_window(self, table: Table, windows: pa.Table) -> str:
-        """The merge condition; days and times spelt out let delta-rs leave all other partitions and files alone."""
-        starts = windows.column("window_start")
-        first, last = (end.as_py().isoformat() for end in (pc.min(starts), pc.max(starts)))
-        in_time = f"target.window_start >= TIMESTAMP '{first}' AND target.window_start <= TIMESTAMP '{last}'"
-        days = sorted({day.isoformat() for day in windows.column("window_date").to_pylist()})
-        in_days = " OR ".join(f"target.window_date = '{day}'" for day in days)
-        return " AND ".join([f"({in_days})", in_time, *(f"target.{name} = source.{name}" for name in table.key)])
 
     def close_windows(self, table: Table, closed_before: datetime, since: datetime | None) -> None:
         """Mark the windows that end by this time as final; those that end by `since` are final already."""
@@ -248,11 +247,39 @@ class Lake:
         The stream and maintenance write the same tables, and Spark's commit on a local folder, look and then rename,
         would put its own in place of one that came in between.
         """
-        folder = self.path / "_locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / table.name).open("a") as lock:
+        with self._lock_file(table.name) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+    @contextmanager
+    def correcting(self) -> Iterator[None]:
+        """Hold gold's closed windows from a look at silver until they are merged, after whoever else holds them.
+
+        Else who looked before would merge last, and put what silver said before in place of what it says now.
+        """
+        with self._lock_file("corrections") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
+    def alone(self, work: str, done: str) -> Iterator[None]:
+        """Do a work of which there is one at a time; raise `LakeLocked` when another process does it.
+
+        The lock goes with the process, so a killed one leaves nothing to clean up.
+        """
+        with self._lock_file(work) as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LakeLocked(
+                    f"The lake {self.path} is being {done} by another process: wait until it has finished."
+                ) from None
+            yield
+
+    def _lock_file(self, name: str) -> TextIO:
+        folder = self.path / "_locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / name).open("a")
 
     @contextmanager
     def locked(self, purpose: str) -> Iterator[None]:
@@ -274,6 +301,24 @@ class Lake:
             lock.write(purpose)
             lock.flush()
             yield
+
+
+def same_window(table: Table, windows: pa.Table) -> str:
+    """The merge condition; days and times spelt out let delta-rs leave all other partitions and files alone."""
+    starts = windows.column("window_start")
+    first, last = (end.as_py().isoformat() for end in (pc.min(starts), pc.max(starts)))
+    in_time = f"target.window_start >= TIMESTAMP '{first}' AND target.window_start <= TIMESTAMP '{last}'"
+    days = sorted({day.isoformat() for day in windows.column("window_date").to_pylist()})
+    in_days = " OR ".join(f"target.window_date = '{day}'" for day in days)
+    return " AND ".join([f"({in_days})", in_time, *(f"target.{name} = source.{name}" for name in table.key)])
+
+
+def _actions(commit: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in commit.read_text().splitlines()]
+
+
+def _takes_away(actions: Sequence[dict[str, Any]]) -> bool:
+    return any(action["remove"]["dataChange"] for action in actions if "remove" in action)
 
 
 def instant(time: datetime) -> str:

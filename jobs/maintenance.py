@@ -1,6 +1,5 @@
 """Maintenance of a table beside the running stream: join small files, delete replaced ones, shorten the log."""
 
-import fcntl
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from jobs import compaction, retention
-from jobs.errors import LakeLocked, SettingsError
+from jobs.errors import SettingsError
 from jobs.lake import Lake
 from jobs.settings import MaintainSettings
 from schemas.tables import TABLES, Table
@@ -55,15 +54,7 @@ def tables_to_maintain(lake: Lake, names: str | None) -> list[Table]:
 @contextmanager
 def maintaining(lake: Lake) -> Iterator[None]:
     """Hold the right to maintain the lake; raise `LakeLocked` when another process does. A stream may run beside it."""
-    folder = lake.path / "_locks"
-    folder.mkdir(exist_ok=True)
-    with (folder / "maintenance").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LakeLocked(
-                f"The lake {lake.path} is being maintained by another process: wait until it has finished."
-            ) from None
+    with lake.alone("maintenance", "maintained"):
         # What a killed maintenance has left.
         shutil.rmtree(_scratch(lake), ignore_errors=True)
         yield

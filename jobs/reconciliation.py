@@ -5,6 +5,7 @@ Computed by delta-rs, not by the engine that wrote the tables, and from rows alo
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -21,12 +22,12 @@ CONTENT = ("transaction_type", "amount", "currency", "fee_amount", "debit_party"
 
 
 def same_record(a: str, b: str) -> str:
-    """SQL: both rows come from one Kafka record."""
+    """SQL: two rows are of one Kafka record."""
     return " AND ".join(f'{a}."{name}" = {b}."{name}"' for name in ("topic", "partition", "offset"))
 
 
 def same_content(a: str, b: str) -> str:
-    """SQL: both rows say the same of a transaction."""
+    """SQL: two rows say the same of a transaction."""
     # In brackets, for the SQL parser binds IS DISTINCT FROM less tightly than AND.
     return " AND ".join(f"({a}.{name} IS NOT DISTINCT FROM {b}.{name})" for name in CONTENT)
 
@@ -45,12 +46,13 @@ LEFT_OVER = f"""
 # Rows that a retry has released to silver: bronze holds what the rules of then read, quarantine what those of today do.
 RELEASED = f"(SELECT * FROM {QUARANTINE.name} WHERE state = 'released')"
 REFUSED = f"(SELECT * FROM {QUARANTINE.name} WHERE state IS DISTINCT FROM 'released')"
+REPEATED = "silver rows whose key is there already"
 
 # Each counts rows of which there must be none.
 FAULTS = {
     "records that are in bronze more than once": f"""
         SELECT count(*) - count(DISTINCT (topic || ' ' || "partition" || ' ' || "offset")) FROM {BRONZE.name}""",
-    "silver rows whose key is there already": f"""
+    REPEATED: f"""
         SELECT count(*) - count(DISTINCT (transaction_reference || ' ' || status)) FROM {SILVER.name}""",
     "records that are in quarantine more than once": f"""
         SELECT count(*) - count(DISTINCT (topic || ' ' || "partition" || ' ' || "offset")) FROM {QUARANTINE.name}""",
@@ -138,6 +140,7 @@ def reconcile(lake: Lake, topic: str, kafka_offsets: Mapping[int, tuple[int, int
         *_offset_differences(kafka_offsets, held),
         *(f"{found} {fault}" for fault, sql in FAULTS.items() if (found := lake.value(sql))),
     ]
+    differences = [f"{it}: {_way_out(lake)}" if it.endswith(REPEATED) else it for it in differences]
     if places["lost"]:
         differences.append(f"{places['lost']} bronze rows are in neither silver nor quarantine, though later ones are")
     money = _money(lake)
@@ -168,6 +171,12 @@ def record_conflicts(lake: Lake) -> int:
     The stream lets the first in Kafka's order through and drops the others; this makes the contradiction visible.
     """
     rows = lake.query(f"SELECT * FROM ({LEFT_OVER}) WHERE has_first AND NOT is_same")
+    quarantine_conflicts(lake, rows)
+    return int(rows.num_rows)
+
+
+def quarantine_conflicts(lake: Lake, rows: pa.Table) -> None:
+    """Put these records (place and time in Kafka, reference, amount, currency) into quarantine as contradictions."""
     if rows.num_rows:
         added: dict[str, tuple[Any, pa.DataType]] = {
             "broken_rules": ([CONFLICT_RULE], pa.list_(pa.string())),
@@ -185,7 +194,6 @@ def record_conflicts(lake: Lake) -> int:
         quarantined = pa.table({name: rows[name] for name in QUARANTINE.column_names})
         with lake.writing(QUARANTINE):
             write_deltalake(lake.table_path(QUARANTINE), quarantined, mode="append")
-    return int(rows.num_rows)
 
 
 def quarantine_reasons(lake: Lake) -> dict[str, int]:
@@ -193,6 +201,16 @@ def quarantine_reasons(lake: Lake) -> dict[str, int]:
     each = f"SELECT unnest(broken_rules) AS rule FROM {QUARANTINE.name}"
     rows = lake.query(f"SELECT rule, count(*) AS n FROM ({each}) GROUP BY rule ORDER BY n DESC, rule")
     return dict(zip(rows["rule"].to_pylist(), rows["n"].to_pylist(), strict=True))
+
+
+def _way_out(lake: Lake) -> str:
+    """How to be rid of repeats in silver."""
+    keys = ", ".join(SILVER.key)
+    repeated = f"SELECT {keys} FROM {SILVER.name} GROUP BY {keys} HAVING count(*) > 1"
+    same_key = " AND ".join(f"s.{name} = r.{name}" for name in SILVER.key)
+    rows = f"{SILVER.name} s LEFT SEMI JOIN ({repeated}) r ON {same_key}"
+    days = lake.query(f"SELECT min(event_date) AS first, max(event_date) AS last FROM {rows}").to_pylist()[0]
+    return f"run `momo backfill --from {days['first']} --to {days['last'] + timedelta(days=1)}`"
 
 
 def _count(lake: Lake, table: str) -> int:

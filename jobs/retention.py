@@ -42,6 +42,17 @@ def readers(checkpoints: Path, table_id: str) -> list[Reader]:
     return found
 
 
+def version_done(checkpoints: Path, query: str, table_id: str) -> int:
+    """The newest version of this table that a query has carried for good, and all before it; -1 when there is none."""
+    done = max(_batches(checkpoints / query / "commits"), default=-1)
+    if done < 0:
+        return -1
+    offsets = _offsets(checkpoints / query / "offsets" / str(done), table_id)
+    return min(
+        (-1 if offset["isStartingVersion"] else offset["reservoirVersion"] - 1 for offset in offsets), default=-1
+    )
+
+
 def oldest_needed(readers: Iterable[Reader], newest_append: int) -> int:
     """The oldest version of which everything stays; Delta looks at the one before where a stream goes on."""
     return min([newest_append, *(reader.version - 1 for reader in readers)])

@@ -1,16 +1,20 @@
 """Write the gold windows that a batch changed: name the slots, recompute what late events correct, merge by key."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs import gold
+from jobs import gold, retention
 from jobs.gold import Windowed
 from jobs.lake import LONGEST_WINDOW, Lake
+from jobs.rules import FIRST_EVENT_TIME
 from jobs.settings import duration_seconds
 from schemas.tables import SILVER
 
@@ -51,10 +55,11 @@ class GoldWriter:
             return
         is_late = rows["is_late"]
         notes, on_time = rows.filter(is_late), rows.filter(pc.invert(is_late))
-        corrected = self._recomputed(changed.sparkSession, notes) if notes.num_rows else None
         closed_before = closed_by(pc.max(rows["newest_time"]).as_py(), self._lateness)
-        for spec in self._specs:
-            self._write_table(spec, on_time, notes, corrected, closed_before)
+        with self._lake.correcting() if notes.num_rows else nullcontext():
+            corrected = self._recomputed(changed.sparkSession, notes) if notes.num_rows else None
+            for spec in self._specs:
+                self._write_table(spec, on_time, notes, corrected, closed_before)
         self._close_windows(closed_before)
 
     def recompute(self, spark: SparkSession, rebuild: Rebuild) -> None:
@@ -64,19 +69,19 @@ class GoldWriter:
             in_hour = (F.col("event_time") >= hour) & (F.col("event_time") < hour + timedelta(hours=1))
             whole = gold.whole_windows(silver.filter((F.col("event_date") == hour.date()) & in_hour)).toArrow()
             for spec in self._specs:
-                windows = _named(spec, _of_table(whole, spec), rebuild.open_since, is_correction=True)
+                windows = named(spec, of_table(whole, spec), rebuild.open_since, is_correction=True)
                 if windows.num_rows:
                     self._lake.merge_windows(spec.table, windows)
 
     def _write_table(
         self, spec: Windowed, on_time: pa.Table, notes: pa.Table, corrected: pa.Table | None, closed_before: datetime
     ) -> None:
-        noted = _of_table(notes, spec)["window_start"].combine_chunks()
-        fresh = _of_table(on_time, spec)
+        noted = of_table(notes, spec)["window_start"].combine_chunks()
+        fresh = of_table(on_time, spec)
         fresh = fresh.filter(pc.invert(pc.is_in(fresh["window_start"], noted)))
-        parts = [_named(spec, fresh, closed_before, is_correction=False)]
+        parts = [named(spec, fresh, closed_before, is_correction=False)]
         if corrected is not None:
-            parts.append(_named(spec, _of_table(corrected, spec), closed_before, is_correction=True))
+            parts.append(named(spec, of_table(corrected, spec), closed_before, is_correction=True))
         windows = pa.concat_tables(parts)
         if windows.num_rows:
             self._lake.merge_windows(spec.table, windows)
@@ -100,11 +105,28 @@ class GoldWriter:
             self._closed_before = closed_before
 
 
-def _of_table(rows: pa.Table, spec: Windowed) -> pa.Table:
+def closed_for_good(lake: Lake, lateness: str) -> datetime:
+    """The windows that end by this will never be counted by the stream again, only recomputed; 1970 where all may be.
+
+    Of the rows that the stream has still to carry from silver to gold, each is late in an hour that was closed by what
+    it has carried. So who writes such a window from silver is not overwritten with what was counted before.
+    """
+    silver = DeltaTable(lake.table_path(SILVER))
+    version = retention.version_done(Path(lake.checkpoint_path("")), "gold", str(silver.metadata().id))
+    if version < 0:
+        return FIRST_EVENT_TIME
+    carried = pa.table(DeltaTable(lake.table_path(SILVER), version=version).get_add_actions(flatten=True))
+    if not carried.num_rows:
+        return FIRST_EVENT_TIME
+    return closed_by(pc.max(carried["max.event_time"]).as_py(), timedelta(seconds=duration_seconds(lateness)))
+
+
+def of_table(rows: pa.Table, spec: Windowed) -> pa.Table:
+    """The rows of the aggregation that are windows of this gold table."""
     return rows.filter(pc.equal(rows["table_name"], spec.table.name))
 
 
-def _named(spec: Windowed, rows: pa.Table, closed_before: datetime, is_correction: bool) -> pa.Table:
+def named(spec: Windowed, rows: pa.Table, closed_before: datetime, is_correction: bool) -> pa.Table:
     """Rows of the aggregation as rows of the gold table, and `is_correction`."""
     starts = rows["window_start"].cast(_TIME)
     ends = pc.add(starts, pa.scalar(timedelta(minutes=spec.minutes), pa.duration("us")))

@@ -160,8 +160,8 @@ QUARANTINE = Table(
 
 _WINDOW_STATE = _columns(
     ("is_final", FLAG, "true once the stream's time has passed the window by the allowed lateness"),
-    ("revision", INT, "0 for a window as the stream closed it, +1 for each correction by late events"),
-    ("corrected_at", TIME, "arrival of the late event that last corrected a closed window; null for none"),
+    ("revision", INT, "0 for a window as the stream closed it, +1 for each correction, by late events or a backfill"),
+    ("corrected_at", TIME, "newest arrival in the window when it was last corrected after it closed; null for none"),
     ("window_date", DAY, "day of window_start"),
 )
 

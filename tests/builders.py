@@ -19,6 +19,8 @@ from schemas.tables import SILVER, Table
 from tests.frames import frame
 
 SETTINGS = load_settings(environment={})
+# The stream remembers the keys of one batch of ODD_DAYS.
+FORGETFUL = SETTINGS.model_copy(update={"stream": SETTINGS.stream.model_copy(update={"dedup_keys": 4})})
 ARRIVAL = datetime(2026, 3, 27, 18, 0, 0, tzinfo=UTC)
 KAFKA_SCHEMA = StructType(
     [
@@ -66,6 +68,51 @@ def dummy(**changes: Any) -> dict[str, Any]:
         "transaction_amount": 100000,
         "transaction_time": "2023-04-19 12:00:00",
     } | changes
+
+
+def _at(reference: str, time: str, **changes: Any) -> dict[str, Any]:
+    return gsma(transactionReference=reference, creationDate=time, **changes)
+
+
+# Four batches: a day with one of everything, the day after with late records, repeats that come too late, today.
+ODD_DAYS: tuple[list[Any], ...] = (
+    [
+        _at("A-1", "2026-03-25T10:00:10Z", amount="100"),
+        _at("A-2", "2026-03-25T10:00:50Z", amount="10.50", currency="KES", fees=None),
+        _at("A-3", "2026-03-25T10:59:59Z", transactionStatus="pending"),
+        _at("A-3", "2026-03-25T11:00:00Z"),
+        _at("A-4", "2026-03-25T11:00:00Z", transactionStatus="failed", amount="7"),
+        _at("A-5", "2026-03-25T12:30:00Z", type="reversal", originalTransactionReference="A-1", amount="100"),
+        _at("A-6", "2026-03-25T12:30:00Z", amount="60"),
+        agent_cash("deposit", "AG-1", "256777000001", transactionReference="A-7", creationDate="2026-03-25T12:31:00Z"),
+        agent_cash(
+            "withdrawal", "AG-1", "256777000002", transactionReference="A-8", creationDate="2026-03-25T12:34:59Z"
+        ),
+        _at("A-1", "2026-03-25T10:00:10Z", amount="100"),
+        _at("A-2", "2026-03-25T10:00:50Z", amount="11"),
+        _at("A-9", "2026-03-25T12:35:00Z", amount="0"),
+        dummy(),
+        b"{",
+        None,
+    ],
+    [
+        _at("B-1", "2026-03-25T23:59:59Z", amount="1000"),
+        _at("B-2", "2026-03-26T00:00:00Z", amount="2000"),
+        _at("B-3", "2026-03-26T15:00:00Z", amount="3000"),
+        _at("B-4", "2026-03-25T10:00:59Z", amount="8"),
+    ],
+    [
+        _at("A-1", "2026-03-25T10:00:10Z", amount="100"),
+        _at("A-6", "2026-03-25T12:30:00Z", amount="61"),
+        _at("C-1", "2026-03-25T10:00:01Z", amount="9"),
+        _at("C-2", "2026-03-24T08:00:00Z", amount="40"),
+    ],
+    [
+        _at("Z-1", "2026-03-27T12:00:00Z", amount="500"),
+        _at("Z-2", "2026-03-27T17:59:00Z", amount="600"),
+        _at("Z-2", "2026-03-27T17:59:00Z", amount="600"),
+    ],
+)
 
 
 def encoded(record: Any) -> bytes | None:

@@ -1,5 +1,6 @@
 """A pipeline whose topic is a folder of Parquet files with Kafka's columns: one file is one batch."""
 
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from jobs.lake import Lake
 from jobs.pipeline import Pipeline
 from jobs.windows import Rebuild
 from schemas.tables import Table
-from tests.builders import KAFKA_SCHEMA, SETTINGS, encoded
+from tests.builders import ARRIVAL, FORGETFUL, KAFKA_SCHEMA, ODD_DAYS, SETTINGS, encoded
 from tests.frames import frame
 
 
@@ -77,3 +78,29 @@ def snapshot(stream: Stream) -> Callable[[Iterable[str]], dict[str, list[str]]]:
         return {name: sorted(map(str, stream.rows(f"SELECT * FROM {name}"))) for name in names}
 
     return rows_of
+
+
+@pytest.fixture(scope="session")
+def streamed_days(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Stream:
+    """Days of odd transactions through a stream that remembers the keys of its last batch alone; not to be changed."""
+    folder = tmp_path_factory.mktemp("days")
+    stream = Stream(spark, Lake(folder / "lake"), folder / "topic")
+    stream.lake.create()
+    for i, records in enumerate(ODD_DAYS):
+        stream.send(*records, at=ARRIVAL + timedelta(seconds=i))
+        topic = spark.readStream.schema(KAFKA_SCHEMA).parquet(str(stream.topic))
+        Pipeline(spark, stream.lake, FORGETFUL, topic).run_available()
+    return stream
+
+
+@pytest.fixture
+def days(streamed_days: Stream, tmp_path: Path) -> Stream:
+    """A copy of those days: the stream goes on from it, and remembers."""
+    original = streamed_days.topic.parent
+    for folder in ("lake", "topic"):
+        shutil.copytree(original / folder, tmp_path / folder)
+    for read in (tmp_path / "lake" / "_checkpoints" / "ingest" / "sources" / "0").glob("[0-9]*"):
+        # Where the files are that it has read; Spark keeps a checksum beside.
+        read.write_text(read.read_text().replace(str(original), str(tmp_path)))
+        (read.parent / f".{read.name}.crc").unlink()
+    return Stream(streamed_days.spark, Lake(tmp_path / "lake"), tmp_path / "topic", dict(streamed_days.sent))

@@ -6,6 +6,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from jobs import bronze, enrichment
+from jobs.corrections import remove_rows
 from jobs.ingest import IngestWriter
 from schemas.tables import BRONZE, QUARANTINE, SILVER
 from tests.builders import SETTINGS, gsma, kafka_records
@@ -102,3 +103,15 @@ def test_a_clock_that_is_set_back_does_not_make_later_rows_the_older_ones(stream
 
     newest = "SELECT transaction_reference FROM silver_transactions ORDER BY ingested_at DESC LIMIT 1"
     assert stream.rows(newest) == [("T-2",)]
+
+
+def test_a_transaction_that_another_process_took_out_of_silver_is_new_when_it_comes_again(stream):
+    writer = started(stream)
+    writer.write(batch(stream, FIRST, 0), 0)
+    taken = stream.lake.query('SELECT topic, "partition", "offset" FROM silver_transactions')
+    remove_rows(stream.lake, SILVER, taken)
+
+    writer.write(batch(stream, SECOND, len(FIRST)), 1)
+
+    rows = 'SELECT transaction_reference, "offset" FROM silver_transactions ORDER BY 1'
+    assert stream.rows(rows) == [("T-1", 2), ("T-2", 3)]
