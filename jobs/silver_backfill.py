@@ -18,7 +18,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from jobs import bronze, rules, silver
+from jobs import bronze, quarantine, rules, silver
 from jobs.corrections import PLACE, correct_rows, remove_rows
 from jobs.ingest import carried_again
 from jobs.lake import Lake, read_columns
@@ -185,7 +185,8 @@ class SilverBackfill:
         """Add those that are not there yet; one that a retry had released is open again."""
         if refused.num_rows:
             rows, there = silver.quarantined(self._frame(refused)), self._lake.read(self._spark, QUARANTINE)
-            known = rows.join(there.select(*PLACE), list(PLACE), "left_semi")
+            released = there.filter(F.col("state") == quarantine.RELEASED).select(*PLACE)
+            known = rows.join(released, list(PLACE), "left_semi")
             reopened = known.withColumn("last_broken_rules", F.col("broken_rules")).select(*PLACE, *_VERDICT)
             correct_rows(self._lake, QUARANTINE, reopened.toArrow(), _VERDICT)
             fresh = rows.join(there.select(*PLACE), list(PLACE), "left_anti").select(QUARANTINE.column_names)
