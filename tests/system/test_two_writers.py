@@ -11,7 +11,7 @@ import pytest
 from infra.java import find_java
 from jobs.settings import ROOT
 
-VERSIONS = 3000
+VERSIONS = 300
 
 # Two processes that do what Spark's Delta does to commit, each in a Java of its own, as two drivers would.
 WRITER = """
@@ -73,7 +73,7 @@ def commits_of_two_writers(folder: Path, is_locked: bool) -> tuple[dict[str, lis
 
 
 def _class_path() -> str:
-    return ":".join([f"{Path(pyspark.__file__).parent}/jars/*", f"{ROOT}/.local/jars/*"])
+    return ":".join([f"{Path(pyspark.__file__).parent}/jars/*", f"{ROOT}/.local/jars/spark/*"])
 
 
 def lost(told: dict[str, list[int]], there: dict[int, str]) -> list[int]:
