@@ -64,8 +64,9 @@ def maintaining(lake: Lake) -> Iterator[None]:
             raise LakeLocked(
                 f"The lake {lake.path} is being maintained by another process: wait until it has finished."
             ) from None
-        # What a killed maintenance has left.
+        # What a killed maintenance has left; bronze's rows pass through it, which are for nobody but the owner.
         shutil.rmtree(_scratch(lake), ignore_errors=True)
+        _scratch(lake).mkdir(mode=0o700)
         yield
 
 
