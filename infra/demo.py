@@ -19,7 +19,8 @@ from infra.demo_summary import Summary, print_summary
 from infra.ports import free_port_pair
 from jobs.errors import DataCheckFailed, DependencyMissing
 from jobs.lake import Lake
-from jobs.reconciliation import quarantine_reasons, reconcile, record_conflicts
+from jobs.lake_keys import ring_of
+from jobs.reconciliation import Reconciliation, quarantine_reasons, reconcile, record_conflicts
 from jobs.settings import ROOT, Settings, load_settings
 from producers.progress import progress
 from producers.replay import ReplayCounts, ReplayOptions, replay
@@ -70,12 +71,12 @@ def _run(keep: bool) -> Summary:
             _await_tables(settings, lake, stream)
         _say("checking the tables: spark-submit jobs/validate_tables.py")
         with lake.locked("momo demo"):
-            record_conflicts(lake)
+            record_conflicts(lake, ring_of(lake, settings.privacy))
         checks_passed = _submit("validate_tables.py", FOLDER / "checks.log").wait() == 0
         summary = Summary(
             counts=counts,
             manifest=json.loads(MANIFEST.read_text()),
-            reconciliation=reconcile(lake, settings.kafka.topic, end_offsets(settings)),
+            reconciliation=_proof(settings, lake),
             quarantine=quarantine_reasons(lake),
             tables=_rows_per_table(lake),
             corrected_windows=sum(lake.value(f"SELECT count(*) FROM {t.name} WHERE revision > 0") for t in GOLD),
@@ -96,7 +97,8 @@ def _fresh_settings() -> Settings:
     FOLDER.mkdir(parents=True)
     CONF_FILE.write_text(
         f'[kafka]\nbootstrap = "127.0.0.1:{free_port_pair()}"\n\n'
-        '[lake]\npath = ".local/demo/lake"\n\n[broker]\nfolder = ".local/demo/kafka"\n'
+        '[lake]\npath = ".local/demo/lake"\n\n[broker]\nfolder = ".local/demo/kafka"\n\n'
+        '[privacy]\nkey_file = ".local/demo/keys.json"\n'
     )
     return load_settings(CONF_FILE)
 
@@ -155,7 +157,11 @@ def _produce(settings: Settings, await_tables: Callable[[], None]) -> ReplayCoun
 def _await_tables(settings: Settings, lake: Lake, stream: subprocess.Popen[bytes]) -> None:
     """Wait until every record that was sent is through all tables."""
     _say("waiting until every record so far is in gold")
-    _await(lambda: reconcile(lake, settings.kafka.topic, end_offsets(settings)).is_clean, stream)
+    _await(lambda: _proof(settings, lake).is_clean, stream)
+
+
+def _proof(settings: Settings, lake: Lake) -> Reconciliation:
+    return reconcile(lake, settings.kafka.topic, end_offsets(settings), ring_of(lake, settings.privacy))
 
 
 def _await(condition: Callable[[], bool], stream: subprocess.Popen[bytes]) -> None:

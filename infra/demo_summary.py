@@ -117,6 +117,6 @@ def _money(summary: Summary) -> Table:
         table.add_column(column, justify="right")
     for line in summary.reconciliation.money:
         if line.measure == "amount":
-            same = "=" if line.silver == line.gold else "≠"
+            same = "=" if line.agrees else "≠"
             table.add_row(line.currency, f"{line.silver:,}", f"{line.gold:,}", same)
     return table

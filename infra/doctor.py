@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import shutil
 import socket
 import sys
@@ -16,8 +17,9 @@ from infra.broker import broker_status
 from infra.jars import RUN, JarsError, check_jars
 from infra.java import find_java
 from jobs.command_line import add_settings_arguments, settings_from
-from jobs.errors import DependencyMissing
-from jobs.settings import ROOT, Settings
+from jobs.errors import DependencyMissing, SettingsError
+from jobs.key_ring import VARIABLE, find_ring, key_file
+from jobs.settings import ROOT, PrivacySettings, Settings
 
 # Environment, JARs, and a lake and broker with a day of dummy data.
 NEEDED_GIGABYTES = 3
@@ -58,6 +60,7 @@ def examine(settings: Settings) -> list[Finding]:
         "Java": _java,
         "JARs": _jars,
         "Spark": _spark_settings,
+        "keys": lambda: _keys(settings.privacy),
         "disk": lambda: _disk(settings.lake_path),
         "broker": lambda: _broker(settings),
     }
@@ -103,6 +106,20 @@ def _spark_settings() -> tuple[bool, str]:
     is_ours = conf.exists() and f"{ROOT}/.local/jars/spark/*" in conf.read_text()
     return is_ours, "spark-submit finds settings and JARs by itself." if is_ours else (
         "spark-submit of this environment lacks our settings, or those of another folder are there: run `make setup`."
+    )
+
+
+def _keys(privacy: PrivacySettings) -> tuple[bool, str]:
+    try:
+        ring = find_ring(privacy)
+    except SettingsError as problem:
+        return False, str(problem)
+    if ring is not None:
+        where = f"in {VARIABLE}" if VARIABLE in os.environ else f"at {key_file(privacy)}"
+        return True, f"The key ring {where} has {', '.join(ring.keys)}; tokens are made with {ring.active}."
+    missing = f"There is no key ring at {key_file(privacy)}: "
+    return privacy.create_missing_key, missing + (
+        "the first stream makes one." if privacy.create_missing_key else "make one with `momo keys create`."
     )
 
 

@@ -6,6 +6,7 @@ Spark's own commit takes 0.3 s of planning and book-keeping whatever it holds, o
 import json
 import os
 import shutil
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,13 +14,17 @@ from typing import Any
 from urllib.parse import unquote
 
 import pyarrow.parquet as pq
-from deltalake import DeltaTable
+from deltalake import CommitProperties, DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
 from pyspark.sql import DataFrame
 
 from jobs.checksums import write_checksum
+from jobs.compaction import DataFile
 from jobs.errors import PlatformError
 from schemas.tables import Table
+
+# By which a commit is known; nothing waited to be carried on when it was made.
+ERASURE = "momo erase: persons taken out"
 
 
 def append(rows: DataFrame, table: Table, folder: Path, scratch: Path) -> list[str]:
@@ -28,17 +33,55 @@ def append(rows: DataFrame, table: Table, folder: Path, scratch: Path) -> list[s
     Who calls it holds the table: the rows are written to `scratch`, of the same disk, and moved when they are whole.
     """
     _refuse_other_columns(rows, table)
-    shutil.rmtree(scratch, ignore_errors=True)
+    make_scratch(scratch)
     rows.write.partitionBy(*table.partitioned_by).parquet(str(scratch))
+    adds = _moved_in(table, folder, scratch)
+    if adds:
+        _commit(folder, adds)
+    return [str(folder / add.path) for add in adds]
+
+
+def swap_erased(files: Sequence[DataFile], table: Table, folder: Path, scratch: Path) -> None:
+    """Put files in `scratch`, without the persons, in place of these, in one commit. Who calls it holds the table."""
+    now = time.time_ns() // 1_000_000
+    removes = [
+        RemoveAction(
+            path=file.path,
+            size=file.size,
+            partition_values=dict(file.partition),
+            deletion_timestamp=now,
+            data_change=True,
+        )
+        for file in files
+    ]
+    _commit(
+        folder,
+        [*_moved_in(table, folder, scratch), *removes],
+        CommitProperties(custom_metadata={"userMetadata": ERASURE}),
+    )
+
+
+def is_erasure(commit: Path) -> bool:
+    """Whether this commit of a table's log took persons out."""
+    infos = (json.loads(line).get("commitInfo") or {} for line in commit.read_text().splitlines())
+    return any(info.get("userMetadata") == ERASURE for info in infos)
+
+
+def make_scratch(scratch: Path) -> None:
+    """An empty folder for files that are not whole yet, bronze's too: for nobody but the owner."""
+    scratch.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _moved_in(table: Table, folder: Path, scratch: Path) -> list[AddAction]:
+    """Move whole files with rows from `scratch` to the table's folder; their entries for the log."""
     written = sorted(path.relative_to(scratch) for path in scratch.rglob("*.parquet"))
     adds = [add for path in written if (add := _add_action(scratch / path, path, table)) is not None]
     for add in adds:
         (folder / add.path).parent.mkdir(exist_ok=True)
         os.rename(scratch / add.path, folder / add.path)
     shutil.rmtree(scratch)
-    if adds:
-        _commit(folder, adds)
-    return [str(folder / add.path) for add in adds]
+    return adds
 
 
 def _refuse_other_columns(rows: DataFrame, table: Table) -> None:
@@ -48,9 +91,12 @@ def _refuse_other_columns(rows: DataFrame, table: Table) -> None:
         raise PlatformError(f"Rows of other columns than those of {table.name} were to be written: {given}.")
 
 
-def _commit(folder: Path, adds: Sequence[AddAction | RemoveAction]) -> None:
+def _commit(
+    folder: Path, actions: Sequence[AddAction | RemoveAction], properties: CommitProperties | None = None
+) -> None:
     delta = DeltaTable(folder)
-    delta.create_write_transaction(list(adds), "append", delta.schema(), delta.metadata().partition_columns)
+    partitions = delta.metadata().partition_columns
+    delta.create_write_transaction(list(actions), "append", delta.schema(), partitions, commit_properties=properties)
     write_checksum(folder)
 
 

@@ -10,6 +10,7 @@ from pyspark.sql.types import ArrayType, BooleanType, StringType, StructField, S
 
 from jobs import rules
 from jobs.settings import DummySettings
+from jobs.tokens import ERASED
 from schemas.tables import BRONZE, MONEY, MONEY_SUM
 
 _TEXT = StringType()
@@ -61,7 +62,11 @@ def parse_events(records: DataFrame, dummy: DummySettings, future_tolerance: str
 
 
 def records_of(events: DataFrame) -> DataFrame:
-    """The Kafka records that rows of bronze were made of, for the rules of today; the key is null if it was no text."""
+    """The Kafka records that rows of bronze were made of, for the rules of today; the key is null if it was no text.
+
+    A record that was erased is no more: what its row says is all there is of it.
+    """
+    events = events.filter(~F.col("payload").eqNullSafe(ERASED))
     value = F.coalesce(F.col("payload").cast("binary"), F.col("payload_bytes"))
     place = [F.col(name) for name in ("topic", "partition", "offset")]
     key, arrival = F.col("key").cast("binary").alias("key"), F.col("kafka_timestamp").alias("timestamp")

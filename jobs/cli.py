@@ -25,6 +25,8 @@ COMMANDS = {
     ),
     "trace": ("jobs.trace_transaction", "where one transaction is: momo trace ID"),
     "maintain": ("jobs.maintain_tables", "keep the lake fast beside the stream: join small files, clear old ones away"),
+    "keys": ("jobs.manage_keys", "create | list | rotate | token: the keys that phone numbers are made tokens with"),
+    "erase": ("jobs.erase_person", "take persons out of the tables, the transactions stay; prints a certificate"),
     "windows": ("infra.window_commands", "per-minute windows by Kafka Streams, topic to topic, without Spark"),
     "bench": ("infra.bench.run_bench", "drain | roofline | freshness | growth | producer: benchmarks on this machine"),
     "sql": ("jobs.query_tables", 'ask the tables: momo sql "SELECT …"'),

@@ -1,16 +1,20 @@
-"""What silver adds to a transaction from reference tables: country and operator of each phone number."""
+"""What silver makes of a transaction's parties: country and operator of each phone number, and a token in its place."""
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.settings import ROOT
+from jobs import tokens
+from jobs.key_ring import KeyRing
+from jobs.msisdn import REFERENCE, read_number_plan
 
-REFERENCE = ROOT / "conf" / "reference"
+# Columns by name, step by step: those of a step are made of the steps before, as what is used twice is computed once.
+Steps = Sequence[Mapping[str, Column]]
 
 
 def read_prefixes(folder: Path = REFERENCE) -> tuple[dict[str, str], dict[str, str]]:
@@ -21,9 +25,19 @@ def read_prefixes(folder: Path = REFERENCE) -> tuple[dict[str, str], dict[str, s
     )
 
 
-def silver_columns() -> dict[str, Column]:
-    """What silver makes of a bronze row beyond its own columns, from the reference tables of the project."""
-    return countries_and_operators(*read_prefixes())
+def silver_columns(ring: KeyRing) -> Steps:
+    """What silver makes of a bronze row beyond its own columns, by the reference tables of the project and the keys."""
+    plan = read_number_plan()
+    return (
+        tokens.canonical_numbers(plan),
+        countries_and_operators(*read_prefixes()) | tokens.person_tokens(plan, ring),
+        tokens.tokenised_parties(),
+    )
+
+
+def with_steps(rows: DataFrame, steps: Steps) -> DataFrame:
+    """The rows with the columns of all steps."""
+    return reduce(lambda frame, columns: frame.withColumns(dict(columns)), steps, rows)
 
 
 def countries_and_operators(countries: Mapping[str, str], operators: Mapping[str, str]) -> dict[str, Column]:

@@ -4,15 +4,15 @@ One query for three tables, for a query has a price whatever it carries. Bronze 
 cached: reading typed columns costs less than parsing them, and caching about as much.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs import silver
+from jobs import enrichment, silver
 from jobs.lake import Lake, read_columns
 from jobs.remembered import Remembered, keys_of
 from schemas.tables import BRONZE, QUARANTINE, SILVER
@@ -31,12 +31,12 @@ class IngestWriter:
     to silver and take some away, and its lock is held from the look-up to the append: what they did is learnt first.
     """
 
-    def __init__(self, spark: SparkSession, lake: Lake, dedup_keys: int, silver_columns: Mapping[str, Column]) -> None:
+    def __init__(self, spark: SparkSession, lake: Lake, dedup_keys: int, silver_columns: enrichment.Steps) -> None:
         """Remember silver's newest keys, and finish the batch that a kill may have left half carried.
 
         `silver_columns` are what silver makes of a bronze row beyond its own columns.
         """
-        self._spark, self._lake, self._silver_columns = spark, lake, dict(silver_columns)
+        self._spark, self._lake, self._silver_columns = spark, lake, silver_columns
         self._dedup_keys = dedup_keys
         self._silver_version = lake.newest_version(SILVER)
         self._newest_event_time: datetime | None = lake.value(f"SELECT max(event_time) FROM {SILVER.name}")
@@ -85,7 +85,7 @@ class IngestWriter:
             if is_repeat.any():
                 repeats = self._spark.createDataFrame(accepted.select(_PLACE).filter(pa.array(is_repeat)))
                 transactions = silver.without(transactions, repeats)
-            enriched = transactions.withColumns(self._silver_columns)
+            enriched = enrichment.with_steps(transactions, self._silver_columns)
             rows = _with_constant(enriched, "stream_time", self._newest_event_time).select(SILVER.column_names)
             self._lake.append_held(rows, SILVER)
             self._note_time(accepted["event_time"].filter(pa.array(~is_repeat)))

@@ -28,7 +28,7 @@ from pyspark.sql import functions as F
 from jobs import appending
 from jobs.errors import LakeLocked, SettingsError
 from jobs.new_columns import add_new_columns, new_columns
-from schemas.tables import TABLES, Table
+from schemas.tables import BRONZE, TABLES, Table
 
 # Every tenth commit by default: a rewrite of the whole table's state, up to 1.6 s inside a batch.
 CHECKPOINT_INTERVAL = "100"
@@ -93,6 +93,9 @@ class Lake:
                 partition_by=list(table.partitioned_by),
                 configuration=configuration,
             )
+        if table == BRONZE:
+            # Phone numbers are in clear there alone.
+            (self.path / table.name).chmod(0o700)
 
     def open(self, table: Table) -> DeltaTable | None:
         """The table as delta-rs sees it now; None when it does not exist."""
@@ -140,8 +143,14 @@ class Lake:
         return self.append(rows, table)
 
     def newest_append(self, table: Table) -> tuple[int, list[str]]:
-        """Version and files of the newest commit that brought rows; -1 when none did, a compaction only moves rows."""
+        """Version and files of the newest commit that brought rows; -1 when none did, a compaction only moves rows.
+
+        No files where persons were erased since: that is done when nothing waits to be carried on, and the files may
+        be gone.
+        """
         for log in sorted((self.path / table.name / "_delta_log").glob("*.json"), reverse=True):
+            if appending.is_erasure(log):
+                return int(log.stem), []
             if files := self._added(table, log):
                 return int(log.stem), files
         return -1, []

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from jobs.corrections import PLACE, remove_rows
 from jobs.lake import Lake
-from jobs.reconciliation import quarantine_conflicts, same_content, same_record
+from jobs.reconciliation import PARTIES, quarantine_conflicts, same_content, same_record
+from jobs.tokens import same_token
 from schemas.tables import QUARANTINE, SILVER
 
 
@@ -34,13 +35,19 @@ def find(lake: Lake, first: date, end: date) -> pa.Table:
         ) AS place
         FROM {SILVER.name} s LEFT SEMI JOIN ({repeated}) r ON {_same_key("s", "r")}
     """
-    return lake.query(f"""
+    rows = lake.query(f"""
         SELECT DISTINCT l.topic, l."partition", l."offset", l.kafka_timestamp, l.transaction_reference,
-               l.amount, l.currency, l.event_time, l.event_date, {same_content("l", "f")} AS is_same
+               l.amount, l.currency, l.event_time, l.event_date, {same_content("l", "f")} AS has_same_content,
+               {", ".join(f"l.{name}, f.{name} AS first_{name}" for name in PARTIES)}
         FROM (SELECT * FROM ({ranked}) WHERE place > 1 AND {of_days}) l
         JOIN (SELECT * FROM ({ranked}) WHERE place = 1) f ON {_same_key("l", "f")}
         WHERE NOT ({same_record("l", "f")})
     """)
+    is_same = [
+        row["has_same_content"] and all(same_token(row[name], row[f"first_{name}"]) for name in PARTIES)
+        for row in rows.to_pylist()
+    ]
+    return rows.append_column("is_same", pa.array(is_same, pa.bool_()))
 
 
 def _same_key(a: str, b: str) -> str:

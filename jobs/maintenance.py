@@ -57,6 +57,7 @@ def maintaining(lake: Lake) -> Iterator[None]:
     with lake.alone("maintenance", "maintained"):
         # What a killed maintenance has left.
         shutil.rmtree(_scratch(lake), ignore_errors=True)
+        _scratch(lake).mkdir(mode=0o700)
         yield
 
 

@@ -13,6 +13,7 @@ from pyspark.sql.streaming.readwriter import DataStreamWriter
 from jobs import bronze, enrichment, gold
 from jobs.ingest import IngestWriter
 from jobs.lake import Lake
+from jobs.lake_keys import ring_for_writing
 from jobs.settings import Settings
 from jobs.windows import GoldWriter, Rebuild
 from schemas.tables import SILVER
@@ -33,8 +34,9 @@ class Pipeline:
         With `rebuild` gold begins without a checkpoint, but with the windows it has.
         """
         self._spark, self._lake, self._settings, self._topic = spark, lake, settings, topic
+        silver_columns = enrichment.silver_columns(ring_for_writing(lake, settings.privacy))
+        self._ingest = IngestWriter(spark, lake, settings.stream.dedup_keys, silver_columns)
         self._rebuild = rebuild
-        self._ingest = IngestWriter(spark, lake, settings.stream.dedup_keys, enrichment.silver_columns())
         self._gold = GoldWriter(lake, settings.stream.lateness)
         if rebuild:
             self._gold.recompute(spark, rebuild)

@@ -16,6 +16,7 @@ from jobs import enrichment, quarantine, quarantine_view
 from jobs.command_line import add_settings_arguments, run, settings_from
 from jobs.errors import NotFound, SettingsError
 from jobs.lake import Lake
+from jobs.lake_keys import ring_of
 from jobs.quarantine import OPEN, STATES, Selection
 from jobs.retry import Retried, Retry
 from jobs.session import build_session
@@ -92,7 +93,12 @@ def _retry(lake: Lake, settings: Settings, arguments: argparse.Namespace) -> Non
     tries = quarantine.waiting(lake, Selection(code=arguments.code, since=arguments.since), arguments.again)
     retried = Retried()
     if tries:
-        retry = Retry(build_session("momostream retry"), lake, settings, enrichment.silver_columns())
+        retry = Retry(
+            build_session("momostream retry"),
+            lake,
+            settings,
+            enrichment.silver_columns(ring_of(lake, settings.privacy)),
+        )
         look = retry.look(tries)
         retried = look.retried(look.fates()) if arguments.dry_run else retry.carry_out(look)
     if arguments.json:

@@ -12,7 +12,9 @@ from rich.table import Table
 from infra.topics import end_offsets
 from jobs.command_line import add_settings_arguments, run, settings_from
 from jobs.errors import LakeLocked, PlatformError, TryAgain
+from jobs.key_ring import KeyRing
 from jobs.lake import Lake
+from jobs.lake_keys import ring_of
 from jobs.reconciliation import Reconciliation, reconcile, record_conflicts
 
 
@@ -25,11 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = settings_from(arguments)
     lake = Lake(settings.lake_path)
     lake.must_exist()
+    ring = ring_of(lake, settings.privacy)
     # Tables of an earlier version lack columns that the proof asks for.
     lake.create()
     offsets = end_offsets(settings)
-    is_streaming = not _recorded_conflicts(lake)
-    result = reconcile(lake, settings.kafka.topic, offsets)
+    is_streaming = not _recorded_conflicts(lake, ring)
+    result = reconcile(lake, settings.kafka.topic, offsets, ring)
     if arguments.json:
         print(json.dumps(result.as_dict()))
     else:
@@ -43,10 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return PlatformError.exit_code
 
 
-def _recorded_conflicts(lake: Lake) -> bool:
+def _recorded_conflicts(lake: Lake, ring: KeyRing) -> bool:
     """Conflicts go to quarantine when nobody else is writing; false when somebody is."""
     with suppress(LakeLocked), lake.locked("momo reconcile"):
-        record_conflicts(lake)
+        record_conflicts(lake, ring)
         return True
     return False
 
@@ -62,7 +65,7 @@ def print_reconciliation(result: Reconciliation) -> None:
     )
     table = Table("measure", "currency", "silver", "gold", "", box=None, pad_edge=False)
     for line in result.money:
-        agrees = "=" if line.silver == line.gold else "≠"
+        agrees = "=" if line.agrees else "≠"
         table.add_row(line.measure, line.currency, f"{line.silver:,}", f"{line.gold:,}", agrees)
     console.print(table)
     for loss in result.losses:

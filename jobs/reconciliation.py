@@ -1,24 +1,31 @@
 """The proof that nothing was lost, doubled or changed on the way from Kafka to gold.
 
 Computed by delta-rs, not by the engine that wrote the tables, and from rows alone: no counter of the stream is trusted.
+Silver's parties are tokens of bronze's: they are made again here, by Python, with the keys.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import write_deltalake
 
 from jobs import rules
+from jobs.key_ring import KeyRing
 from jobs.lake import Lake
+from jobs.money_proof import MoneyLine, money_lines
+from jobs.offset_proof import held_offsets, offset_differences
+from jobs.party_proof import PartyProof
 from jobs.provenance import Loss, accepted_losses
-from schemas.tables import AGENT_5M, BRONZE, CONFLICT_RULE, CORRIDOR_HOURLY, PER_MINUTE, QUARANTINE, SILVER
+from schemas.tables import BRONZE, CONFLICT_RULE, QUARANTINE, SILVER
 
-# Of two rows with one key: what both must say to be the same event.
-CONTENT = ("transaction_type", "amount", "currency", "fee_amount", "debit_party", "credit_party", "event_time")
+# Of two rows with one key: what both must say to be the same event, and whom both must name. Bronze names persons in
+# clear and silver by tokens, so SQL cannot compare these.
+CONTENT = ("transaction_type", "amount", "currency", "fee_amount", "event_time")
+PARTIES = ("debit_party", "credit_party")
 
 
 def same_record(a: str, b: str) -> str:
@@ -35,7 +42,8 @@ def same_content(a: str, b: str) -> str:
 # Bronze rows that are in neither silver nor quarantine, beside the silver row of the same key where there is one.
 LEFT_OVER = f"""
     SELECT b.topic, b."partition", b."offset", b.kafka_timestamp, b.transaction_reference, b.amount, b.currency,
-           k."offset" IS NOT NULL AS has_first, {same_content("b", "k")} AS is_same
+           k."offset" IS NOT NULL AS has_first, {same_content("b", "k")} AS has_same_content, b.event_time,
+           {", ".join(f"b.{name}, k.{name} AS first_{name}" for name in PARTIES)}
     FROM {BRONZE.name} b
     LEFT ANTI JOIN {SILVER.name} s ON {same_record("b", "s")}
     LEFT ANTI JOIN {QUARANTINE.name} q ON {same_record("b", "q")}
@@ -73,32 +81,6 @@ FAULTS = {
         WHERE NOT ({same_content("s", "b")})""",
 }  # fmt: skip
 
-# What silver says and what gold must say too, by currency.
-_IS_AGENT = "agent_id IS NOT NULL AND status = 'completed'"
-MONEY = {
-    "amount": (_sum := "sum(amount) FILTER (WHERE status = 'completed')", PER_MINUTE, "sum(amount)"),
-    "failed_amount": ("sum(amount) FILTER (WHERE status = 'failed')", PER_MINUTE, "sum(failed_amount)"),
-    "fee_amount": ("sum(fee_amount) FILTER (WHERE status = 'completed')", PER_MINUTE, "sum(fee_amount)"),
-    "event_count": ("count(*)", PER_MINUTE, "sum(event_count)"),
-    "corridor_amount": (_sum, CORRIDOR_HOURLY, "sum(amount)"),
-    "agent_cash_in": (
-        f"sum(amount) FILTER (WHERE {_IS_AGENT} AND transaction_type = 'deposit')", AGENT_5M, "sum(cash_in_amount)",
-    ),
-    "agent_cash_out": (
-        f"sum(amount) FILTER (WHERE {_IS_AGENT} AND transaction_type = 'withdrawal')", AGENT_5M, "sum(cash_out_amount)",
-    ),
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class MoneyLine:
-    """One measure in one currency, summed in silver and in gold."""
-
-    measure: str
-    currency: str
-    silver: Decimal
-    gold: Decimal
-
 
 @dataclass(frozen=True)
 class Reconciliation:
@@ -130,25 +112,31 @@ class Reconciliation:
         return {**asdict(self), "money": money, "differences": list(self.differences), "clean": self.is_clean}
 
 
-def reconcile(lake: Lake, topic: str, kafka_offsets: Mapping[int, tuple[int, int]]) -> Reconciliation:
-    """Compare the topic (first and next offset per partition) with the tables, and silver with gold."""
+def reconcile(lake: Lake, topic: str, kafka_offsets: Mapping[int, tuple[int, int]], ring: KeyRing) -> Reconciliation:
+    """Compare the topic (first and next offset per partition) with the tables, and silver with gold.
+
+    Raises `SettingsError` when the ring lacks a key that tokens of silver were made with.
+    """
     losses = accepted_losses(lake.path, topic)
-    held = _held_offsets(lake, topic, losses)
+    held = held_offsets(lake, topic, losses)
     kafka = sum(end - min(begin, held.get(p, (begin,))[0]) for p, (begin, end) in kafka_offsets.items())
-    places = _places(lake)
+    rows, proof = uncarried(lake), PartyProof(ring)
+    _, is_repeat = _with_first(lake, proof)
+    repeats = pc.sum(is_repeat).as_py() or 0
     differences = [
-        *_offset_differences(kafka_offsets, held),
+        *offset_differences(kafka_offsets, held),
         *(f"{found} {fault}" for fault, sql in FAULTS.items() if (found := lake.value(sql))),
+        *_party_differences(lake, proof),
     ]
     differences = [f"{it}: {_way_out(lake)}" if it.endswith(REPEATED) else it for it in differences]
-    if places["lost"]:
-        differences.append(f"{places['lost']} bronze rows are in neither silver nor quarantine, though later ones are")
-    money = _money(lake)
-    if not places["waiting"]:
+    if rows["lost"]:
+        differences.append(f"{rows['lost']} bronze rows are in neither silver nor quarantine, though later ones are")
+    money = money_lines(lake)
+    if not rows["waiting"]:
         differences += [
             f"{line.measure} in {line.currency}: {line.silver} in silver, {line.gold} in gold"
             for line in money
-            if line.silver != line.gold
+            if not line.agrees
         ]
     missing = sum(max(0, end - held.get(p, (begin, begin))[1]) for p, (begin, end) in kafka_offsets.items())
     return Reconciliation(
@@ -156,21 +144,22 @@ def reconcile(lake: Lake, topic: str, kafka_offsets: Mapping[int, tuple[int, int
         bronze=_count(lake, BRONZE.name),
         silver=_count(lake, SILVER.name),
         quarantine=_count(lake, REFUSED),
-        repeats=places["repeats"],
-        conflicts=places["conflicts"],
-        behind=missing + places["waiting"],
+        repeats=repeats,
+        conflicts=len(is_repeat) - repeats,
+        behind=missing + rows["waiting"],
         losses=tuple(losses),
         money=tuple(money),
         differences=tuple(differences),
     )
 
 
-def record_conflicts(lake: Lake) -> int:
+def record_conflicts(lake: Lake, ring: KeyRing) -> int:
     """Put repeats that contradict the first of their key into quarantine; how many were found. Needs the lake's lock.
 
     The stream lets the first in Kafka's order through and drops the others; this makes the contradiction visible.
     """
-    rows = lake.query(f"SELECT * FROM ({LEFT_OVER}) WHERE has_first AND NOT is_same")
+    rows, is_same = _with_first(lake, PartyProof(ring))
+    rows = rows.filter(pc.invert(is_same))
     quarantine_conflicts(lake, rows)
     return int(rows.num_rows)
 
@@ -217,36 +206,8 @@ def _count(lake: Lake, table: str) -> int:
     return int(lake.value(f"SELECT count(*) FROM {table}"))
 
 
-def _held_offsets(lake: Lake, topic: str, losses: Iterable[Loss]) -> dict[int, tuple[int, int, int]]:
-    """Partition → first offset, offset after the last, and how many, in bronze or accepted as lost."""
-    rows = lake.query(f"""
-        SELECT "partition", min("offset") AS first, max("offset") + 1 AS next, count(DISTINCT "offset") AS n
-        FROM {BRONZE.name} WHERE topic = '{topic}' GROUP BY "partition"
-    """)
-    held = {row["partition"]: (row["first"], row["next"], row["n"]) for row in rows.to_pylist()}
-    for loss in losses:
-        first, after, count = held.get(loss.partition, (loss.first, loss.next, 0))
-        held[loss.partition] = (min(first, loss.first), max(after, loss.next), count + loss.records)
-    return held
-
-
-def _offset_differences(kafka: Mapping[int, tuple[int, int]], bronze: Mapping[int, tuple[int, int, int]]) -> list[str]:
-    differences = []
-    for partition, (first, after, count) in sorted(bronze.items()):
-        begin, end = kafka.get(partition, (0, 0))
-        if count != after - first:
-            missing = after - first - count
-            differences.append(f"partition {partition}: {missing} offsets are missing between {first} and {after}")
-        if first > begin:
-            differences.append(f"partition {partition}: bronze begins at offset {first}, the topic at {begin}")
-        if after > end:
-            ends = f"bronze reaches offset {after}, the topic only {end}"
-            differences.append(f"partition {partition}: {ends}: another topic?")
-    return differences
-
-
-def _places(lake: Lake) -> dict[str, int]:
-    """Left-over bronze rows: repeats, conflicts, waiting for silver or quarantine, or lost."""
+def uncarried(lake: Lake) -> dict[str, int]:
+    """Bronze rows in neither silver nor quarantine and no repeats: `waiting` to be carried there, or `lost`."""
     carried = f"""
         SELECT topic, "partition", max("offset") AS last FROM (
             SELECT topic, "partition", "offset" FROM {SILVER.name}
@@ -254,27 +215,30 @@ def _places(lake: Lake) -> dict[str, int]:
         ) GROUP BY topic, "partition"
     """
     row = lake.query(f"""
-        SELECT count(*) FILTER (WHERE has_first AND is_same) AS repeats,
-               count(*) FILTER (WHERE has_first AND NOT is_same) AS conflicts,
-               count(*) FILTER (WHERE NOT has_first AND l."offset" > coalesce(c.last, -1)) AS waiting,
-               count(*) FILTER (WHERE NOT has_first AND l."offset" <= c.last) AS lost
-        FROM ({LEFT_OVER}) l LEFT JOIN ({carried}) c ON c.topic = l.topic AND c."partition" = l."partition"
+        SELECT count(*) FILTER (WHERE l."offset" > coalesce(c.last, -1)) AS waiting,
+               count(*) FILTER (WHERE l."offset" <= c.last) AS lost
+        FROM (SELECT * FROM ({LEFT_OVER}) WHERE NOT has_first) l
+        LEFT JOIN ({carried}) c ON c.topic = l.topic AND c."partition" = l."partition"
     """).to_pylist()[0]
     return {name: int(value) for name, value in row.items()}
 
 
-def _money(lake: Lake) -> list[MoneyLine]:
-    lines = []
-    for measure, (in_silver, table, in_gold) in MONEY.items():
-        silver = _by_currency(lake, in_silver, SILVER.name)
-        gold = _by_currency(lake, in_gold, table.name)
-        for currency in sorted(silver.keys() | gold.keys()):
-            silver_sum, gold_sum = silver.get(currency, Decimal(0)), gold.get(currency, Decimal(0))
-            if silver_sum or gold_sum:
-                lines.append(MoneyLine(measure, currency, silver_sum, gold_sum))
-    return lines
+def _with_first(lake: Lake, proof: PartyProof) -> tuple[pa.Table, pa.Array]:
+    """Left-over bronze rows whose key is in silver, and which of them say the same there."""
+    rows = lake.query(f"SELECT * FROM ({LEFT_OVER}) WHERE has_first")
+    is_same = pc.and_(rows["has_same_content"].combine_chunks(), proof.same_parties(rows, PARTIES))
+    return rows, is_same
 
 
-def _by_currency(lake: Lake, aggregate: str, table: str) -> dict[str, Decimal]:
-    rows = lake.query(f"SELECT currency, {aggregate} AS total FROM {table} GROUP BY currency").to_pylist()
-    return {row["currency"]: Decimal(row["total"] or 0) for row in rows}
+def _party_differences(lake: Lake, proof: PartyProof) -> list[str]:
+    differences = []
+    for name in PARTIES:
+        rows = lake.query(f"""
+            SELECT b.{name} AS in_bronze, s.{name} AS in_silver, min(b.event_time) AS at, count(*) AS n
+            FROM {SILVER.name} s JOIN {BRONZE.name} b ON {same_record("s", "b")}
+            LEFT ANTI JOIN {RELEASED} q ON {same_record("s", "q")}
+            GROUP BY b.{name}, s.{name}, {proof.era("b.event_time")}
+        """)
+        if found := proof.count_others(rows):
+            differences.append(f"{found} silver rows whose {name} is not made of bronze's")
+    return differences

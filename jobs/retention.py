@@ -53,6 +53,13 @@ def version_done(checkpoints: Path, query: str, table_id: str) -> int:
     )
 
 
+def unfinished(checkpoints: Path) -> list[str]:
+    """The queries that have planned a batch and not finished it: their next start carries it again."""
+    folders = sorted(folder.parent for folder in checkpoints.glob("*/offsets"))
+    newest = {path.name: [max(_batches(path / log), default=-1) for log in ("offsets", "commits")] for path in folders}
+    return [query for query, (planned, finished) in newest.items() if planned > finished]
+
+
 def oldest_needed(readers: Iterable[Reader], newest_append: int) -> int:
     """The oldest version of which everything stays; Delta looks at the one before where a stream goes on."""
     return min([newest_append, *(reader.version - 1 for reader in readers)])

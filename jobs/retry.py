@@ -14,20 +14,21 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs import bronze, quarantine, rules, silver
+from jobs import bronze, enrichment, quarantine, rules, silver
 from jobs.errors import DataCheckFailed
 from jobs.ingest import later
 from jobs.lake import Lake, read_columns
 from jobs.quarantine import CLOSED, OPEN, PLACE, RELEASED, Place, place_of
-from jobs.reconciliation import CONTENT
+from jobs.reconciliation import CONTENT, PARTIES
 from jobs.settings import Settings
+from jobs.tokens import same_token
 from schemas.tables import BRONZE, CONFLICT_RULE, SILVER
 
 REPEAT_REASON = "it passes now, and repeats a row of silver"
-_COMPARED = (*PLACE, *SILVER.key, *CONTENT)
+_COMPARED = (*PLACE, *SILVER.key, *CONTENT, *PARTIES)
 _TIME = pa.timestamp("us", tz="UTC")
 
 Row = Mapping[str, Any]
@@ -79,12 +80,10 @@ class Look:
 class Retry:
     """Retries of a lake's quarantine: first a look, which changes nothing, then what follows from it."""
 
-    def __init__(
-        self, spark: SparkSession, lake: Lake, settings: Settings, silver_columns: Mapping[str, Column]
-    ) -> None:
+    def __init__(self, spark: SparkSession, lake: Lake, settings: Settings, silver_columns: enrichment.Steps) -> None:
         """`silver_columns` are what silver makes of a bronze row beyond its own columns."""
         self._spark, self._lake, self._settings = spark, lake, settings
-        self._silver_columns = dict(silver_columns)
+        self._silver_columns = silver_columns
 
     def look(self, tries: Mapping[Place, int]) -> Look:
         """Read the records of these places (`quarantine.waiting`) again; one that bronze has no more is left out."""
@@ -126,7 +125,7 @@ class Retry:
 
     def _passing(self, events: DataFrame) -> DataFrame:
         """What breaks no rule now, as rows of silver but for the times of a batch."""
-        rows = silver.transactions(events).withColumns(self._silver_columns)
+        rows = enrichment.with_steps(silver.transactions(events), self._silver_columns)
         return rows.select([name for name in SILVER.column_names if name != "stream_time"])
 
     def _append_silver(self, rows: pa.Table, at: datetime) -> None:
@@ -169,7 +168,8 @@ def fates(passing: Iterable[Row], known: Iterable[Row]) -> list[str]:
             return "there"
         if place_of(row) == place_of(of_key):
             return "new"
-        return "repeat" if _values(row, CONTENT) == _values(of_key, CONTENT) else "conflict"
+        same_parties = all(same_token(row[name], of_key[name]) for name in PARTIES)
+        return "repeat" if same_parties and _values(row, CONTENT) == _values(of_key, CONTENT) else "conflict"
 
     return [fate(row) for row in passing]
 

@@ -66,6 +66,13 @@ class LakeSettings(_Group):
     path: str
 
 
+class PrivacySettings(_Group):
+    """Where the secrets are that phone numbers are made tokens with."""
+
+    key_file: str
+    create_missing_key: bool
+
+
 class StreamSettings(_Group):
     """Pace and time limits of the stream."""
 
@@ -118,6 +125,7 @@ class Settings(_Group):
     kafka: KafkaSettings
     topic: TopicSettings
     lake: LakeSettings
+    privacy: PrivacySettings
     stream: StreamSettings
     kafka_streams: KafkaStreamsSettings
     maintain: MaintainSettings

@@ -8,8 +8,12 @@ from schemas.tables import BRONZE, QUARANTINE, SILVER
 
 
 def transactions(events: DataFrame) -> DataFrame:
-    """The bronze rows that break no rule, repeats among them: silver's columns but for those added later."""
+    """The bronze rows that break no rule, repeats among them: silver's columns but for those added later.
+
+    With the phone numbers that tokens, countries and operators are made of, which silver has not.
+    """
     from_bronze = [name for name in SILVER.column_names if name in BRONZE.column_names]
+    from_bronze += ["debit_msisdn", "credit_msisdn"]
     return events.filter(rules.accepted()).select(*from_bronze, F.to_date("event_time").alias("event_date"))
 
 

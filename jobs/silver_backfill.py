@@ -9,7 +9,7 @@ What the stream may still touch is left to it: hours that are not closed for goo
 carries again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import reduce
@@ -18,11 +18,12 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from jobs import bronze, quarantine, rules, silver
+from jobs import bronze, enrichment, quarantine, rules, silver
 from jobs.corrections import PLACE, correct_rows, remove_rows
 from jobs.ingest import carried_again
 from jobs.lake import Lake, read_columns
 from jobs.settings import Settings, duration_seconds
+from jobs.tokens import ERASED
 from schemas.tables import BRONZE, COORDINATES, QUARANTINE, SILVER, TRANSACTION
 
 # What is made of a record by reading it.
@@ -62,7 +63,7 @@ class SilverBackfill:
         spark: SparkSession,
         lake: Lake,
         settings: Settings,
-        silver_columns: Mapping[str, Column],
+        silver_columns: enrichment.Steps,
         days: Sequence[date],
         closed_before: datetime,
     ) -> None:
@@ -71,7 +72,7 @@ class SilverBackfill:
         A row that moves from one day to another is touched when both are among `days`, for gold's are set right after.
         """
         self._spark, self._lake, self._settings = spark, lake, settings
-        self._silver_columns, self._days, self._closed_before = dict(silver_columns), days, closed_before
+        self._silver_columns, self._days, self._closed_before = silver_columns, days, closed_before
 
     def look(self, day: date) -> Changes:
         """What differs of a day; nothing is changed."""
@@ -123,9 +124,13 @@ class SilverBackfill:
         return min(since, first or since)
 
     def _read_otherwise(self, day: date, stored: DataFrame) -> DataFrame:
-        """The events of which bronze does not say what is read today, of this day by the one or the other."""
+        """The events of which bronze does not say what is read today, of this day by the one or the other.
+
+        Where a person was erased from the payload, there is nothing to read any more.
+        """
         dummy, tolerance = self._settings.dummy, self._settings.stream.future_tolerance
-        today = bronze.parse_events(bronze.records_of(stored), dummy, tolerance)
+        readable = stored.filter(~F.col("payload").eqNullSafe(ERASED))
+        today = bronze.parse_events(bronze.records_of(readable), dummy, tolerance)
         now = today.select(*PLACE, "kafka_timestamp", F.struct(*_READ).alias("now"))
         then = stored.select(*PLACE, F.struct(*_READ).alias("then"))
         differs = ~F.col("now").eqNullSafe(F.col("then"))
@@ -179,7 +184,7 @@ class SilverBackfill:
     def _said(self, events: DataFrame) -> DataFrame:
         """What silver is to say of the accepted ones."""
         transactions = silver.transactions(events.withColumn("ingested_at", F.lit(None).cast("timestamp")))
-        return transactions.withColumns(self._silver_columns).select(*PLACE, *_SAID)
+        return enrichment.with_steps(transactions, self._silver_columns).select(*PLACE, *_SAID)
 
     def _quarantine(self, refused: pa.Table) -> None:
         """Add those that are not there yet; one that a retry had released is open again."""

@@ -12,8 +12,10 @@ import pyarrow.dataset
 
 from jobs.errors import NotFound
 from jobs.lake import Lake, text
+from jobs.msisdn import read_number_plan
 from jobs.quarantine import PLACE, RULES_NOW, Place, place_of, places_table
-from jobs.reconciliation import same_content, same_record
+from jobs.reconciliation import PARTIES, same_content, same_record
+from jobs.tokens import same_person
 from schemas.tables import AGENT_5M, BRONZE, CORRIDOR_HOURLY, GOLD, QUARANTINE, SILVER, Table
 
 # These count completed transactions alone.
@@ -130,11 +132,13 @@ def _rows(lake: Lake, places: Sequence[Place]) -> list[dict[str, Any]]:
                s."offset" IS NOT NULL AS is_in_silver, s.event_date,
                q.state, q.rules_now AS broken_rules, q.tries, q.closed_reason,
                k.topic AS first_topic, k."partition" AS first_partition, k."offset" AS first_offset,
-               {same_content("b", "k")} AS is_same
+               {same_content("b", "k")} AS has_same_content,
+               {", ".join(f"b.{name} AS own_{name}, f.{name} AS first_{name}" for name in PARTIES)}
         FROM b LEFT JOIN s ON {same_record("b", "s")} LEFT JOIN q ON {same_record("b", "q")}
         LEFT JOIN {SILVER.name} k
             ON cardinality(b.broken_rules) = 0 AND k.transaction_reference = b.transaction_reference
             AND k.status = b.status
+        LEFT JOIN {BRONZE.name} f ON {same_record("k", "f")}
         ORDER BY arrived_at, b.topic, b."partition", b."offset"
     """).to_pylist()
     return rows
@@ -212,7 +216,9 @@ def _verdict(row: Mapping[str, Any]) -> str:
         return "quarantine"
     if row["first_offset"] is None:
         return "waiting"
-    return "repeat" if row["is_same"] else "conflict"
+    plan, at = read_number_plan(), row["event_time"]
+    same = (same_person(row[f"own_{name}"], row[f"first_{name}"], at, plan) for name in PARTIES)
+    return "repeat" if row["has_same_content"] and all(same) else "conflict"
 
 
 def _masked(party: str | None) -> str | None:

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.keys import KEYS
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Make the lake once, before the first notebook."""
     if "MOMO__LAKE__PATH" not in os.environ:
+        os.environ["MOMO_KEYS"] = KEYS
         os.environ["MOMO__LAKE__PATH"] = str(_make_lake(Path(tempfile.mkdtemp())))
 
 

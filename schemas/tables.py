@@ -111,13 +111,24 @@ BRONZE = Table(
     ordinal=("partition", "offset", "kafka_timestamp"),
 )
 
+# What silver has in place of the columns that name persons; see docs/privacy.md.
+_WITHOUT_PERSONS = {
+    "debit_party": Column("debit_party", TEXT, "who pays, as key:value of the GSMA party; a person's value is a token"),
+    "credit_party": Column(
+        "credit_party", TEXT, "who is paid, as key:value of the GSMA party; a person's value is a token"
+    ),
+    "debit_msisdn": Column("debit_token", TEXT, "the payer's token, of a phone number mostly; null for a business"),
+    "credit_msisdn": Column("credit_token", TEXT, "the payee's token, of a phone number mostly; null for a business"),
+    "agent_id": Column("agent_id", TEXT, "agent of a cash-in or cash-out, a person by its token; null for other types"),
+}
+
 SILVER = Table(
     name="silver_transactions",
     grain="one row per (transaction_reference, status): each step of a transaction's life once",
     key=("transaction_reference", "status"),
     columns=(
         *COORDINATES,
-        *TRANSACTION,
+        *(_WITHOUT_PERSONS.get(column.name, column) for column in TRANSACTION),
         *_columns(
             ("debit_country", TEXT, "ISO 3166 country of the payer's number; unknown, or none when not a phone"),
             ("debit_operator", TEXT, "operator of the payer's number by prefix; unknown, or none when not a phone"),

@@ -13,6 +13,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import BinaryType, IntegerType, LongType, StringType, StructField, StructType, TimestampType
 
 from jobs import bronze, enrichment
+from jobs.key_ring import read_ring
 from jobs.lake import Lake
 from jobs.settings import load_settings
 from schemas.tables import SILVER, Table
@@ -32,7 +33,7 @@ KAFKA_SCHEMA = StructType(
         StructField("timestamp", TimestampType()),
     ]
 )
-COUNTRIES, OPERATORS = {"256": "UG", "254": "KE"}, {"25677": "MTN", "25675": "Airtel", "25472": "Safaricom"}
+RING = read_ring(SETTINGS.privacy)
 
 
 def gsma(**changes: Any) -> dict[str, Any]:
@@ -143,5 +144,5 @@ def put_rows(lake: Lake, table: Table, *rows: dict[str, Any]) -> None:
 def silver_rows(spark: SparkSession, records: Iterable[Any], stream_time: datetime | None = None) -> DataFrame:
     """Records as rows of silver whether they break a rule or not."""
     timed = bronze_rows(spark, records).withColumn("stream_time", F.lit(stream_time).cast("timestamp"))
-    enriched = timed.withColumns(enrichment.countries_and_operators(COUNTRIES, OPERATORS))
+    enriched = enrichment.with_steps(timed, enrichment.silver_columns(RING))
     return enriched.withColumn("event_date", F.to_date("event_time")).select(SILVER.column_names)

@@ -7,11 +7,15 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.session import build_session
+from tests.keys import KEYS
 
 # The tests' JVM lives for minutes: the second compiler would take more time than its code saves. Without it Java keeps
 # room for a fifth of the code, and when that is full it compiles no more.
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 os.environ.setdefault("SPARK_SUBMIT_OPTS", QUICK_START)
+
+# For the programs too that tests start.
+os.environ["MOMO_KEYS"] = KEYS
 
 # `make test-cluster` gives another master: a JVM's master is chosen at its start, before there is a session to ask.
 MASTER = os.environ.get("MOMO_TEST_MASTER")

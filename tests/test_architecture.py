@@ -12,6 +12,9 @@ PURE = [
     "jobs/silver.py",
     "jobs/gold.py",
     "jobs/rules.py",
+    "jobs/msisdn.py",
+    "jobs/tokens.py",
+    "jobs/persons.py",
     "producers/faults.py",
     "producers/simulation.py",
 ]

@@ -220,8 +220,8 @@ def test_a_share_of_rows_may_be_allowed_and_null_counts_against_it(spark):
 def test_no_value_of_the_data_reaches_findings_page_or_log(spark, capfd, caplog):
     record = gsma(debitParty=phone(CANARY), creditParty=phone(CANARY), transactionReference=CANARY)
     rows = frame(spark, silver_rows(spark, [record, record]).collect())
-    number, pair = {"column": "debit_msisdn"}, ["debit_msisdn", "status"]
-    query = "SELECT debit_msisdn FROM {batch}"
+    number, pair = {"column": "transaction_reference"}, ["transaction_reference", "status"]
+    query = "SELECT transaction_reference FROM {batch}"
     on_numbers = [
         expectation("expect_column_values_to_match_regex", description="1", regex="x", **number),
         expectation("expect_column_values_to_be_unique", description="2", **number),
@@ -231,7 +231,7 @@ def test_no_value_of_the_data_reaches_findings_page_or_log(spark, capfd, caplog)
     findings = judged(rows, *on_numbers)
     logged = caplog.text + "".join(capfd.readouterr())
     # What Spark itself logs of a failed cast is not ours to keep back: see docs/checks.md.
-    findings += judged(rows, satisfied("CAST(concat(debit_msisdn, 'x') AS INT) > 0"))
+    findings += judged(rows, satisfied("CAST(concat(transaction_reference, 'x') AS INT) > 0"))
 
     check = TableCheck("silver_transactions", 1, 2, 1.0, tuple(findings))
     assert [finding.success for finding in findings] == [True, False, False, False, False, True, None]

@@ -9,7 +9,7 @@ from jobs import bronze, enrichment
 from jobs.corrections import remove_rows
 from jobs.ingest import IngestWriter
 from schemas.tables import BRONZE, QUARANTINE, SILVER
-from tests.builders import SETTINGS, gsma, kafka_records
+from tests.builders import RING, SETTINGS, gsma, kafka_records
 
 TABLES = [table.name for table in (BRONZE, QUARANTINE, SILVER)]
 FIRST = [gsma(transactionReference="T-1"), b"{"]
@@ -17,7 +17,7 @@ SECOND = [gsma(transactionReference="T-1"), gsma(transactionReference="T-2"), b"
 
 
 def started(stream) -> IngestWriter:
-    return IngestWriter(stream.spark, stream.lake, SETTINGS.stream.dedup_keys, enrichment.silver_columns())
+    return IngestWriter(stream.spark, stream.lake, SETTINGS.stream.dedup_keys, enrichment.silver_columns(RING))
 
 
 def batch(stream, records, first_offset):
@@ -63,11 +63,11 @@ def test_a_batch_of_repeats_alone_adds_no_silver(stream):
 
 
 def test_keys_older_than_those_kept_are_forgotten_and_newer_ones_come_back_with_a_start(stream):
-    writer = IngestWriter(stream.spark, stream.lake, 1, enrichment.silver_columns())
+    writer = IngestWriter(stream.spark, stream.lake, 1, enrichment.silver_columns(RING))
     writer.write(batch(stream, [gsma(transactionReference="T-1")], 0), 0)
     writer.write(batch(stream, [gsma(transactionReference="T-2")], 1), 1)
 
-    again = IngestWriter(stream.spark, stream.lake, 1, enrichment.silver_columns())
+    again = IngestWriter(stream.spark, stream.lake, 1, enrichment.silver_columns(RING))
     again.write(batch(stream, [gsma(transactionReference="T-2"), gsma(transactionReference="T-1")], 2), 2)
 
     references = "SELECT transaction_reference FROM silver_transactions ORDER BY 1"

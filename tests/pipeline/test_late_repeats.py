@@ -8,14 +8,14 @@ from jobs.ingest import carried_again
 from jobs.reconciliation import quarantine_conflicts, quarantine_reasons, reconcile
 from schemas.tables import GOLD, PER_MINUTE, SILVER
 from tests.backfills import backfilled, changes, measures, versions
-from tests.builders import SETTINGS, gsma
+from tests.builders import RING, SETTINGS, gsma
 
 FIRST, END = date(2026, 3, 24), date(2026, 3, 28)
 REPEATED = "SELECT transaction_reference, \"offset\" FROM silver_transactions WHERE transaction_reference IN ('A-1', 'A-6') ORDER BY 1, 2"
 
 
 def proof(stream):
-    return reconcile(stream.lake, "momo.transactions", stream.offsets())
+    return reconcile(stream.lake, "momo.transactions", stream.offsets(), RING)
 
 
 def amount_at(stream, time):

@@ -29,7 +29,7 @@ from jobs.stream_faults import told
 from jobs.windows import Rebuild
 from schemas.tables import BRONZE, PER_MINUTE, SILVER
 from schemas.tables import GOLD as GOLD_TABLES
-from tests.builders import SETTINGS, gsma
+from tests.builders import RING, SETTINGS, gsma
 
 TOPIC = SETTINGS.kafka.topic
 LATENESS = duration_seconds(SETTINGS.stream.lateness)
@@ -383,7 +383,7 @@ def test_gold_goes_on_exactly_without_its_checkpoint(stream):
         path.unlink()
     stream.run(transfer("T-8", "15:05:40"))
     assert windows(stream) == [("10:00", 2, True, 1), ("10:30", 2, True, 1), ("15:05", 4, False, 0)]
-    assert reconcile(stream.lake, TOPIC, stream.offsets()).is_clean
+    assert reconcile(stream.lake, TOPIC, stream.offsets(), RING).is_clean
 
 
 def test_state_of_other_windows_is_told_in_a_sentence_and_made_anew(stream, monkeypatch):

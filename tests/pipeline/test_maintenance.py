@@ -21,7 +21,7 @@ from jobs.maintenance import maintain, maintaining
 from jobs.reconciliation import reconcile
 from jobs.settings import ROOT, MaintainSettings
 from schemas.tables import BRONZE, GOLD, QUARANTINE, SILVER
-from tests.builders import agent_cash, gsma
+from tests.builders import RING, agent_cash, gsma
 
 NOTHING_KEPT = MaintainSettings.model_construct(target_file_mb=64, vacuum_retention_hours=0, log_retention_hours=0)
 HOURS_KEPT = MaintainSettings(target_file_mb=64, vacuum_retention_hours=1, log_retention_hours=1)
@@ -100,7 +100,7 @@ def test_no_row_of_any_table_changes_and_the_stream_goes_on_exactly(stream, snap
     late = gsma(transactionReference="T-9", creationDate="2026-03-27T10:00:30Z")
     stream.run(late, gsma(transactionReference="T-0", creationDate="2026-03-27T10:00:00Z"), b"[")
 
-    result = reconcile(stream.lake, "momo.transactions", stream.offsets())
+    result = reconcile(stream.lake, "momo.transactions", stream.offsets(), RING)
     assert (result.bronze, result.silver, result.quarantine, result.repeats) == (9, 5, 3, 1)
     assert result.is_clean
 

@@ -14,7 +14,7 @@ from jobs.quarantine import Selection
 from jobs.reconciliation import reconcile, record_conflicts
 from jobs.retry import REPEAT_REASON, Retried, Retry, fates
 from schemas.tables import BRONZE, GOLD, QUARANTINE, SILVER
-from tests.builders import SETTINGS, gsma, kafka_records, put_rows
+from tests.builders import RING, SETTINGS, gsma, kafka_records, put_rows
 
 TABLES = [table.name for table in (BRONZE, SILVER, QUARANTINE, *GOLD)]
 NOON = datetime(2026, 3, 27, 12, tzinfo=UTC)
@@ -33,12 +33,12 @@ def relax(monkeypatch, *names):
 
 def retry(stream, again=False):
     tries = quarantine.waiting(stream.lake, Selection(), again)
-    one = Retry(stream.spark, stream.lake, SETTINGS, enrichment.silver_columns())
+    one = Retry(stream.spark, stream.lake, SETTINGS, enrichment.silver_columns(RING))
     return one.carry_out(one.look(tries)) if tries else Retried()
 
 
 def proof(stream):
-    return reconcile(stream.lake, "momo.transactions", stream.offsets())
+    return reconcile(stream.lake, "momo.transactions", stream.offsets(), RING)
 
 
 def command(lake, *words):
@@ -94,7 +94,7 @@ def test_a_repeat_is_closed_and_a_conflict_stays_open(stream, monkeypatch):
     )
     stream.send(*again, at=datetime(2026, 3, 27, 18, 30, tzinfo=UTC))
     stream.run()
-    assert record_conflicts(stream.lake) == 1
+    assert record_conflicts(stream.lake, RING) == 1
     silver = stream.rows("SELECT * FROM silver_transactions ORDER BY transaction_reference")
     relax(monkeypatch, "future_event_time")
 
@@ -133,7 +133,7 @@ def test_a_running_stream_takes_a_released_row_for_the_first_of_its_key(stream, 
         kafka = kafka_records(stream.spark, records, first_offset)
         return bronze.parse_events(kafka, SETTINGS.dummy, SETTINGS.stream.future_tolerance)
 
-    writer = IngestWriter(stream.spark, stream.lake, SETTINGS.stream.dedup_keys, enrichment.silver_columns())
+    writer = IngestWriter(stream.spark, stream.lake, SETTINGS.stream.dedup_keys, enrichment.silver_columns(RING))
     ahead = transfer("T-2", at="2026-03-27T18:20:00Z")
     writer.write(batch([transfer("T-1"), ahead], 0), 0)
     relax(monkeypatch, "future_event_time")
@@ -276,10 +276,10 @@ def test_what_cannot_be_done_is_said_in_a_sentence(refused, capsys, words, code,
 )
 def test_damage_to_a_released_row_is_found(refused, damage, sentence):
     column, _, value = damage.partition(" = ")
-    sound = reconcile(refused, "momo.transactions", {1: (5, 8)}).differences
+    sound = reconcile(refused, "momo.transactions", {1: (5, 8)}, RING).differences
     refused.open(SILVER).update(updates={column: value})
 
-    differences = reconcile(refused, "momo.transactions", {1: (5, 8)}).differences
+    differences = reconcile(refused, "momo.transactions", {1: (5, 8)}, RING).differences
 
     assert sentence in differences
     assert sentence not in sound

@@ -9,11 +9,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from jobs import enrichment, late_repeats, rules
-from jobs.reconciliation import reconcile
+from jobs.reconciliation import reconcile, same_record
 from jobs.rules import Rule
 from schemas.tables import BRONZE, QUARANTINE, SILVER
 from tests.backfills import backfilled, changes, versions
-from tests.builders import SETTINGS
+from tests.builders import RING, SETTINGS
 
 TOO_SMALL = Rule("too_small", lambda: F.col("amount") < 10)
 
@@ -29,7 +29,7 @@ def settled(days):
 
 
 def proof(stream):
-    return reconcile(stream.lake, "momo.transactions", stream.offsets())
+    return reconcile(stream.lake, "momo.transactions", stream.offsets(), RING)
 
 
 def of_silver(stream, amounts="amount < 10"):
@@ -80,10 +80,10 @@ def test_a_repeat_takes_the_place_of_a_first_that_is_refused_now(settled, monkey
 
 
 def test_a_change_of_reference_data_is_taken_over_into_silver_and_gold(settled, monkeypatch):
-    columns = enrichment.countries_and_operators({"256": "UG"}, {"25677": "New Name"})
-    monkeypatch.setattr(enrichment, "silver_columns", lambda: columns)
+    monkeypatch.setattr(enrichment, "read_prefixes", lambda: ({"256": "UG"}, {"25677": "New Name"}))
     of_operator = (
-        "SELECT true, count(*) FROM silver_transactions WHERE event_date = '2026-03-25' AND debit_msisdn LIKE '25677%'"
+        f"SELECT true, count(*) FROM silver_transactions s JOIN bronze_transactions b ON {same_record('s', 'b')} "
+        "WHERE s.event_date = '2026-03-25' AND b.debit_msisdn LIKE '25677%'"
     )
     expected = settled.rows(of_operator)
 

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from jobs import gold
 from jobs.reconciliation import reconcile
 from schemas.tables import BRONZE, GOLD, PER_MINUTE, QUARANTINE, SILVER
-from tests.builders import agent_cash, dummy, gsma, silver_rows
+from tests.builders import RING, agent_cash, dummy, gsma, silver_rows
 
 
 def transfer(reference, at="2026-03-27T17:59:00Z", **changes):
@@ -19,7 +19,7 @@ def transfer(reference, at="2026-03-27T17:59:00Z", **changes):
 
 
 def proof(stream):
-    return reconcile(stream.lake, "momo.transactions", stream.offsets())
+    return reconcile(stream.lake, "momo.transactions", stream.offsets(), RING)
 
 
 def test_a_transaction_reaches_every_table_once(stream):

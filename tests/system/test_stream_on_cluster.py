@@ -8,6 +8,7 @@ from infra.topics import end_offsets
 from jobs.lake import Lake
 from jobs.reconciliation import reconcile
 from jobs.settings import ROOT
+from tests.builders import RING
 from tests.conftest import QUICK_START
 from tests.system.test_stream_on_kafka import ENVIRONMENT, send, submit, transfers
 
@@ -37,7 +38,7 @@ def test_executors_that_have_none_of_our_jars_get_them_and_read_the_topic(topic,
     )
 
     assert run.returncode == 0, run.stdout + run.stderr
-    result = reconcile(Lake(tmp_path / "lake"), topic.kafka.topic, end_offsets(topic))
+    result = reconcile(Lake(tmp_path / "lake"), topic.kafka.topic, end_offsets(topic), RING)
     assert (result.bronze, result.silver, result.quarantine, result.repeats) == (521, 500, 1, 20)
     assert result.is_clean
     assert list((tmp_path / "events").iterdir())

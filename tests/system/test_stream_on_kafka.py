@@ -16,13 +16,14 @@ from infra.topics import end_offsets
 from jobs.lake import Lake
 from jobs.reconciliation import reconcile
 from jobs.settings import ROOT, Settings
-from tests.builders import dummy, encoded, gsma
+from tests.builders import RING, dummy, encoded, gsma
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
 SUBMIT = Path(sys.prefix) / "bin" / "spark-submit"
 STREAM = ROOT / "jobs" / "stream_transactions.py"
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK", "PYSPARK", "MOMO"))}
+FOREIGN = ("SPARK", "PYSPARK", "MOMO__")
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
 
 
 def submit(settings: Settings, lake: Path, *flags: str) -> list[str]:
@@ -36,9 +37,10 @@ def run_available(settings: Settings, lake: Path) -> subprocess.CompletedProcess
     return subprocess.run(command, cwd=lake.parent, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
 
 
-def started(command: list[str], log: TextIO) -> subprocess.Popen[bytes]:
+def started(command: list[str], log: TextIO, **environment: str) -> subprocess.Popen[bytes]:
     """A stream in a session of its own; spark-submit puts what Python says on either channel on standard output."""
-    return subprocess.Popen(command, env=ENVIRONMENT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+    own = ENVIRONMENT | environment
+    return subprocess.Popen(command, env=own, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
 
 
 def send(settings: Settings, records: Iterator[object] | list[object]) -> None:
@@ -51,7 +53,7 @@ def send(settings: Settings, records: Iterator[object] | list[object]) -> None:
 
 
 def proof(settings: Settings, lake: Path):
-    return reconcile(Lake(lake), settings.kafka.topic, end_offsets(settings))
+    return reconcile(Lake(lake), settings.kafka.topic, end_offsets(settings), RING)
 
 
 def transfers(first: int, count: int) -> list[object]:

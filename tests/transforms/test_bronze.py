@@ -157,6 +157,15 @@ def test_the_payload_is_parsed_once(spark):
     assert plan.count("from_json(") == 1
 
 
+def test_a_record_that_was_erased_is_not_read_again(spark):
+    events = bronze_rows(spark, [gsma(), dummy(), None])
+    erased = events.withColumn(
+        "payload", F.when(F.col("record_format") == "gsma", "erased").otherwise(F.col("payload"))
+    )
+
+    assert_rows(bronze.records_of(erased).select("offset"), [(1,), (2,)])
+
+
 def test_bronze_rows_read_again_are_the_same_rows(spark):
     first = bronze_rows(spark, [gsma(), dummy(), b"{", b'{"a": "\xff"}', None, gsma(amount="-1")]).drop("ingested_at")
 

@@ -20,7 +20,7 @@ from infra.topics import end_offsets
 from jobs.settings import ROOT, Settings, load_settings
 
 SUBMIT = Path(sys.prefix) / "bin" / "spark-submit"
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK", "PYSPARK", "MOMO"))}
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK", "PYSPARK", "MOMO__"))}
 QUERIES = ("ingest", "gold")
 
 
