@@ -3,7 +3,7 @@ PYTHON ?= python3
 SHELL := /bin/sh
 CLUSTER_TESTS := tests/system/test_stream_on_cluster.py tests/pipeline/test_cluster.py tests/pipeline/test_stream.py
 
-.PHONY: help setup setup-bench demo test test-cluster test-faults test-slow test-fresh-clone check lock clean
+.PHONY: help setup setup-bench demo test test-cluster test-faults test-hostile test-slow test-fresh-clone check lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -25,6 +25,10 @@ test: ## the whole suite, the tests on the real broker included
 test-cluster: ## the pipeline's tests again, with executors that are processes of their own
 	@$(PYTHON) -m infra.set_up dev
 	@MOMO_TEST_MASTER='local-cluster[2,1,2048]' .venv/bin/python -m pytest -n 0 -m '' $(CLUSTER_TESTS)
+
+test-hostile: ## two million spoiled records through the producer's check and the stream's rules
+	@$(PYTHON) -m infra.set_up dev
+	@.venv/bin/python -m tests.hostile
 
 SEEDS ?= 1,2,3
 CYCLES ?= 40

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from infra.kafka_server import data_folder, kafka_version, launch, write_properties
 from infra.topics import cluster_id, create_topic, end_offsets
+from jobs import credentials
 from jobs.errors import DependencyMissing, SettingsError
 from jobs.settings import Settings
 
@@ -124,6 +125,11 @@ def _loopback_address(settings: Settings) -> tuple[str, int]:
         raise SettingsError(
             f"kafka.bootstrap is '{bootstrap}', but the local broker needs one loopback address with a free port above "
             "it: set it to 127.0.0.1:19092, or do without `momo broker`."
+        )
+    if credentials.is_needed(settings.kafka):
+        raise SettingsError(
+            f"kafka.security_protocol is {settings.kafka.security_protocol}, but the local broker asks nobody who he "
+            "is: set it to PLAINTEXT, or do without `momo broker`."
         )
     return host, int(port)
 

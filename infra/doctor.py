@@ -16,10 +16,11 @@ from rich.console import Console
 from infra.broker import broker_status
 from infra.jars import RUN, JarsError, check_jars
 from infra.java import find_java
+from jobs import credentials
 from jobs.command_line import add_settings_arguments, settings_from
 from jobs.errors import DependencyMissing, SettingsError
 from jobs.key_ring import VARIABLE, find_ring, key_file
-from jobs.settings import ROOT, PrivacySettings, Settings
+from jobs.settings import ROOT, KafkaSettings, PrivacySettings, Settings
 
 # Environment, JARs, and a lake and broker with a day of dummy data.
 NEEDED_GIGABYTES = 3
@@ -63,6 +64,7 @@ def examine(settings: Settings) -> list[Finding]:
         "keys": lambda: _keys(settings.privacy),
         "disk": lambda: _disk(settings.lake_path),
         "broker": lambda: _broker(settings),
+        "user": lambda: _user(settings.kafka),
     }
     return [Finding(subject, *check()) for subject, check in checks.items()]
 
@@ -138,6 +140,16 @@ def _broker(settings: Settings) -> tuple[bool, str]:
     if answering:
         return True, f"Something that is not our local broker listens at {answering[0]}; take it for a Kafka broker."
     return True, f"Nothing listens at {settings.kafka.bootstrap}: `momo broker start` can take it."
+
+
+def _user(kafka: KafkaSettings) -> tuple[bool, str]:
+    if not credentials.is_needed(kafka):
+        return True, "Kafka is reached without a user (kafka.security_protocol is PLAINTEXT)."
+    try:
+        credentials.java_client_options(kafka)
+    except SettingsError as problem:
+        return False, str(problem)
+    return True, f"The password of Kafka's user '{kafka.username}' is there; whether it is right, `momo topics` tells."
 
 
 def _is_open(address: str) -> bool:

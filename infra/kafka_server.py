@@ -52,7 +52,7 @@ def write_properties(folder: Path, data: Path, host: str, port: int) -> str:
 def launch(folder: Path, heap: str, properties: str) -> int:
     """Start the JVM in a session of its own, as a child of nobody here: it neither ends nor lingers with us."""
     detach = 'log=$1; shift; "$@" > "$log" 2>&1 < /dev/null & echo $!'
-    kafka = [*_java_command(heap), "kafka.Kafka", properties]
+    kafka = [*java_command(heap), "kafka.Kafka", properties]
     command = ["/bin/sh", "-c", detach, "sh", str(folder / "broker.log"), *kafka]
     # Working in its folder: Kafka resolves nothing against it, and a crash dump of the JVM lands there.
     run = subprocess.run(command, capture_output=True, text=True, cwd=folder, start_new_session=True, check=True)
@@ -71,7 +71,7 @@ def _format(folder: Path, version: str) -> Path:
     shutil.rmtree(forming, ignore_errors=True)
     properties = write_properties(folder, forming, "127.0.0.1", 19092)
     run = subprocess.run(
-        [*_java_command("256m"), "kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", properties],
+        [*java_command("256m"), "kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", properties],
         capture_output=True, text=True,
     )  # fmt: skip
     if run.returncode != 0:
@@ -80,7 +80,8 @@ def _format(folder: Path, version: str) -> Path:
     return forming.rename(folder / f"kafka-{version}-{cluster}")
 
 
-def _java_command(heap: str) -> list[str]:
+def java_command(heap: str) -> list[str]:
+    """Java with Kafka's JARs; what it is to run comes behind."""
     return [
         java_program(), f"-Xmx{heap}", "-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true",
         f"-Dlog4j2.configurationFile={CONF / 'log4j2.properties'}", "-cp", f"{JARS}/*",

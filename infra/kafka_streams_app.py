@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from infra.kafka_server import java_program
+from jobs.credentials import java_client_options
 from jobs.errors import DependencyMissing
 from jobs.settings import ROOT, Settings, duration_seconds
 
@@ -61,6 +62,8 @@ def windows_command(settings: Settings, grace_seconds: int, *options: str) -> li
         "dummy-time-zone": dummy.time_zone,
         "dummy-type": dummy.type,
         "dummy-status": dummy.status,
+        # They say where the password is, so a process list does not show it.
+        **{f"kafka.{name}": value for name, value in java_client_options(kafka).items()},
     }
     java = [java_program(), f"-Xmx{HEAP}", f"-Dlog4j2.configurationFile={LOGGING}", "-cp", f"{CLASSES}:{JARS}/*"]
     arguments = [part for name, value in values.items() for part in (f"--{name}", str(value))]

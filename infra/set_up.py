@@ -120,9 +120,15 @@ CONF_FILES = ("spark-defaults.conf", "spark-env.sh", "log4j2.properties")
 
 
 def _install_conf() -> None:
-    """Copy `conf/` to where a bare `spark-submit` looks, with this folder's paths written out."""
+    """Put Spark's settings where a bare `spark-submit` looks."""
     spark_home = next(VENV.glob("lib/python*/site-packages/pyspark"))
-    target = spark_home / "conf"
+    write_spark_conf(spark_home / "conf")
+    # pip's own script asks the first python3 on PATH, which is this one only after `activate`.
+    (VENV / "bin" / "find-spark-home").write_text(f'export SPARK_HOME="{spark_home}"\n')
+
+
+def write_spark_conf(target: Path) -> None:
+    """Write what Spark reads of `conf/` to a folder, with this one's paths written out."""
     target.mkdir(exist_ok=True)
     for name in CONF_FILES:
         (target / name).write_text((ROOT / "conf" / name).read_text())
@@ -133,8 +139,6 @@ def _install_conf() -> None:
         defaults.write(f"spark.pyspark.python {VENV}/bin/python\n")
     with (target / "spark-env.sh").open("a") as environment:
         environment.write(f'\nexport JAVA_HOME="{_java_home()}"\nexport PYSPARK_PYTHON="{VENV}/bin/python"\n')
-    # pip's own script asks the first python3 on PATH, which is this one only after `activate`.
-    (VENV / "bin" / "find-spark-home").write_text(f'export SPARK_HOME="{spark_home}"\n')
 
 
 def _make_kafka_streams() -> None:

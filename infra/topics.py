@@ -7,8 +7,14 @@ from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
-from kafka.errors import InvalidReplicationFactorError, KafkaError, TopicAlreadyExistsError
+from kafka.errors import (
+    InvalidReplicationFactorError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+)
 
+from infra.kafka_clients import client_options, refusal
 from jobs.errors import DependencyMissing, SettingsError
 from jobs.settings import Settings
 
@@ -40,7 +46,7 @@ def create_topic(settings: Settings) -> bool:
     Raises `SettingsError` when the topic that is there has fewer partitions or takes its record times from producers,
     or when the cluster has too few brokers for the replication; `DependencyMissing` when no broker answers.
     """
-    with _admin(settings) as admin:
+    with administration(settings) as admin:
         is_new = _describe(admin, settings.kafka.topic) is None and _create(admin, settings)
         if not is_new:
             _require_fit(admin, settings)
@@ -50,15 +56,16 @@ def create_topic(settings: Settings) -> bool:
 def end_offsets(settings: Settings) -> dict[int, tuple[int, int]]:
     """First and next offset of each partition of the topic; their difference counts the records that are kept.
 
-    Raises `DependencyMissing` when no broker answers within ten seconds or the topic is not there.
+    Raises `DependencyMissing` when no broker answers within ten seconds or the topic is not there, `AccessDenied` when
+    Kafka refuses us; so do all functions here.
     """
-    with _admin(settings) as admin:
+    with administration(settings) as admin:
         return _offsets(admin, settings, _required(admin, settings))
 
 
 def topic_state(settings: Settings) -> TopicState:
     """The topic of the settings as it is now; raises as `end_offsets` does."""
-    with _admin(settings) as admin:
+    with administration(settings) as admin:
         described = _required(admin, settings)
         offsets = _offsets(admin, settings, described)
         return TopicState(str(admin.describe_cluster()["cluster_id"]), str(described["topic_id"]), offsets)
@@ -69,7 +76,7 @@ def read_topic(settings: Settings, patience_seconds: int) -> Topic:
 
     Raises `DependencyMissing` when none did, or the topic is not there.
     """
-    with _admin(settings, milliseconds=patience_seconds * 1000) as admin:
+    with administration(settings, milliseconds=patience_seconds * 1000) as admin:
         described = _required(admin, settings)
         configs = _configs(admin, settings.kafka.topic)
         return Topic(str(described["topic_id"]), int(configs["max.message.bytes"]["value"]))
@@ -78,22 +85,21 @@ def read_topic(settings: Settings, patience_seconds: int) -> Topic:
 def cluster_id(settings: Settings) -> str | None:
     """The identifier of the cluster that answers at the address of the settings; null when none answers soon."""
     try:
-        with _admin(settings, milliseconds=1_000) as admin:
+        with administration(settings, milliseconds=1_000) as admin:
             return str(admin.describe_cluster()["cluster_id"])
     except DependencyMissing:
         return None
 
 
 @contextlib.contextmanager
-def _admin(settings: Settings, milliseconds: int = ANSWER_MILLISECONDS) -> Iterator[Any]:
+def administration(settings: Settings, milliseconds: int = ANSWER_MILLISECONDS) -> Iterator[Any]:
     """An administration client whose failures are sentences."""
-    servers = settings.kafka.bootstrap.split(",")
     limits = {"bootstrap_timeout_ms": milliseconds, "request_timeout_ms": milliseconds}
     try:
-        with KafkaAdminClient(bootstrap_servers=servers, **limits) as admin:
+        with KafkaAdminClient(**client_options(settings.kafka), **limits) as admin:
             yield admin
     except KafkaError as problem:
-        raise DependencyMissing(
+        raise refusal(problem, settings.kafka) or DependencyMissing(
             f"No Kafka broker answers at {settings.kafka.bootstrap} ({type(problem).__name__}): "
             "start one with `momo broker start`, or set kafka.bootstrap to yours."
         ) from None
@@ -119,6 +125,8 @@ def _offsets(admin: Any, settings: Settings, described: dict[str, Any]) -> dict[
 def _describe(admin: Any, topic: str) -> dict[str, Any] | None:
     """Kafka's description of the topic, null when it does not exist."""
     (described,) = admin.describe_topics([topic])
+    if described["error_code"] == TopicAuthorizationFailedError.errno:
+        raise TopicAuthorizationFailedError(topic)
     return described if described["error_code"] == 0 else None
 
 
@@ -165,4 +173,8 @@ def _require_fit(admin: Any, settings: Settings) -> None:
 
 def _configs(admin: Any, topic: str) -> Any:
     resource = ConfigResource(ConfigResourceType.TOPIC, topic)
-    return admin.describe_configs([resource], config_filter="all")["topic"][topic]
+    configs = admin.describe_configs([resource], config_filter="all")["topic"][topic]
+    # kafka-python passes over the answer's error; a topic that we may look at has some.
+    if not configs:
+        raise TopicAuthorizationFailedError(topic)
+    return configs

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 from kafka import KafkaConsumer, TopicPartition
 
+from infra.kafka_clients import client_options
 from jobs.settings import Settings
 
 _MONEY = pa.decimal128(32, 4)
@@ -41,7 +42,7 @@ def read_windows(settings: Settings, topic: str) -> pa.Table:
 
 def _newest_values(settings: Settings, topic: str) -> dict[bytes, bytes]:
     consumer = KafkaConsumer(
-        bootstrap_servers=settings.kafka.bootstrap.split(","),
+        **client_options(settings.kafka),
         isolation_level="read_committed",
         auto_offset_reset="earliest",
         enable_auto_commit=False,

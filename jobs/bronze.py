@@ -6,44 +6,12 @@ records look like is tried by a plain comparison before a regular expression or 
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, BooleanType, StringType, StructField, StructType
 
 from jobs import rules
+from jobs.parsing import exact, is_written, reference, with_event, with_payload
 from jobs.settings import DummySettings
 from jobs.tokens import ERASED
 from schemas.tables import BRONZE, MONEY, MONEY_SUM
-
-_TEXT = StringType()
-# The field of an object that is put after the record, to see that the parser came to the end of it.
-_END = "momostream.end"
-
-
-def _struct(*names: str) -> StructType:
-    return StructType([StructField(name, _TEXT) for name in names])
-
-
-_KEYS_AND_VALUES = ArrayType(_struct("key", "value"))
-
-# What is read of a record. Amounts stay as they are written, for from_json rounds decimals quietly.
-EVENT_SCHEMA = StructType(
-    [
-        *_struct(
-            "transactionReference", "originalTransactionReference", "transactionStatus", "type", "subType", "amount",
-            "currency", "requestDate", "creationDate", "modificationDate",
-        ),
-        StructField("debitParty", _KEYS_AND_VALUES),
-        StructField("creditParty", _KEYS_AND_VALUES),
-        StructField("metadata", _KEYS_AND_VALUES),
-        StructField("fees", ArrayType(_struct("feeAmount", "feeCurrency"))),
-        *_struct(
-            "transaction_id", "sender_phone_number", "receiver_phone_number", "transaction_amount", "transaction_time",
-        ),
-        StructField(_END, BooleanType()),
-    ]
-)  # fmt: skip
-
-# Spark takes 'single quotes' and NaN for JSON; the producer's check and everybody else's parser do not.
-STRICT_JSON = {"allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
 
 # What the dummy record lacks and the settings supply.
 ASSUMED = ("currency", "event_time_zone", "transaction_type", "status")
@@ -52,8 +20,8 @@ ASSUMED = ("currency", "event_time_zone", "transaction_type", "status")
 def parse_events(records: DataFrame, dummy: DummySettings, future_tolerance: str) -> DataFrame:
     """Kafka records (key, value, topic, partition, offset, timestamp) as rows of bronze, but for `ingested_at`."""
     return (
-        records.transform(_with_payload)
-        .transform(_with_event)
+        records.transform(with_payload)
+        .transform(with_event)
         .transform(_with_parties)
         .transform(_typed, dummy, future_tolerance)
         .transform(rules.with_broken_rules)
@@ -73,44 +41,6 @@ def records_of(events: DataFrame) -> DataFrame:
     return events.select(key, value.alias("value"), *place, arrival)
 
 
-def _with_payload(records: DataFrame) -> DataFrame:
-    """The value as text where it is UTF-8; other bytes are kept apart, for no reader could read the column."""
-    text = records.select(
-        "topic",
-        "partition",
-        "offset",
-        F.col("timestamp").alias("kafka_timestamp"),
-        F.try_validate_utf8(F.col("key").cast("string")).alias("key"),
-        "value",
-        F.try_validate_utf8(F.col("value").cast("string")).alias("payload"),
-    )
-    return text.withColumn("payload_bytes", F.when(F.col("payload").isNull(), F.col("value"))).drop("value")
-
-
-def _with_event(records: DataFrame) -> DataFrame:
-    """Parse once, into `event`; null, as is `record_format`, when the payload is not one JSON object.
-
-    As the first element of a list that has an end of our own: from_json takes `{"a":1} junk` for the object, and
-    drops the junk.
-    """
-    listed = F.concat(F.lit("["), F.col("payload"), F.lit(f',{{"{_END}":true}}]'))
-    parsed = records.withColumn("events", F.from_json(listed, ArrayType(EVENT_SCHEMA), STRICT_JSON))
-    is_whole = (F.size("events") == 2) & F.get("events", F.lit(1))[_END]
-    # An array, a number or the word null come out as an object of nulls.
-    is_object = F.col("payload").startswith("{") | F.col("payload").rlike(r"\A\s*\{")
-    event = F.when(is_whole & is_object, F.get("events", F.lit(0)))
-    return parsed.withColumn("event", event).drop("events").withColumns(_formats(F.col("event")))
-
-
-def _formats(event: Column) -> dict[str, Column]:
-    is_dummy = event["transaction_id"].isNotNull() & event["transactionReference"].isNull()
-    return {
-        "is_dummy": event.isNotNull() & is_dummy,
-        "is_gsma": event.isNotNull() & ~is_dummy,
-        "record_format": F.when(event.isNotNull(), F.when(is_dummy, "dummy").otherwise("gsma")),
-    }
-
-
 def _with_parties(records: DataFrame) -> DataFrame:
     """Key and value of each party's first identifier, numbers as digits; null when there is none."""
     fields = {"debit": ("debitParty", "sender_phone_number"), "credit": ("creditParty", "receiver_phone_number")}
@@ -127,7 +57,7 @@ def _with_parties(records: DataFrame) -> DataFrame:
 
 def _digits_of_phone(side: str) -> Column:
     value = F.col(f"{side}_value")
-    return F.when(F.col(f"{side}_is_phone"), _digits(value)).otherwise(value)
+    return F.when(F.col(f"{side}_is_phone"), _digits(value)).otherwise(exact(value))
 
 
 def _digits(number: Column) -> Column:
@@ -149,7 +79,7 @@ def _typed(records: DataFrame, dummy: DummySettings, future_tolerance: str) -> D
 def _transaction_columns(dummy: DummySettings) -> dict[str, Column]:
     currency = _is_dummy_then(F.lit(dummy.currency), F.col("event.currency"))
     return {
-        "transaction_reference": _is_dummy_then(F.col("event.transaction_id"), F.col("event.transactionReference")),
+        "transaction_reference": _is_dummy_then(reference("transaction_id"), reference("transactionReference")),
         "original_transaction_reference": F.col("event.originalTransactionReference"),
         "status": F.lower(_is_dummy_then(F.lit(dummy.status), F.col("event.transactionStatus"))),
         "transaction_type": _is_dummy_then(F.lit(dummy.type), F.col("event.type")),
@@ -174,25 +104,20 @@ def _is_dummy_then(dummy: Column, gsma: Column) -> Column:
 def _gsma_amount() -> Column:
     """Null unless the field is a JSON text of the GSMA pattern."""
     amount = F.col("event.amount")
-    fits = amount.rlike(rules.AMOUNT_PATTERN) & _is_written('"amount":', F.concat(F.lit('"'), amount, F.lit('"')))
+    fits = amount.rlike(rules.AMOUNT_PATTERN) & is_written('"amount":', F.concat(F.lit('"'), amount, F.lit('"')))
     return F.when(fits, amount.try_cast(MONEY))
 
 
 def _dummy_amount() -> Column:
-    """Null unless the field is a JSON number of the GSMA form, which rules out signs, exponents and long fractions."""
-    amount = F.col("event.transaction_amount")
-    fits = amount.rlike(rules.AMOUNT_PATTERN) & _is_written('"transaction_amount":', amount)
-    return F.when(fits, amount.try_cast(MONEY))
+    """Null unless the field is a JSON number of the GSMA form, which rules out signs, exponents and long fractions.
 
-
-def _is_written(name: str, value: Column) -> Column:
-    """Whether the payload has this field with this value, for from_json makes no difference of 5 and "5".
-
-    The value is digits, a point and quotes at the most.
+    from_json gives 12.30 as 12.3 and 10000000.5 as 1.00000005E7: then the number is taken as it is written.
     """
-    spelt = F.concat(F.lit(name), value)
-    pattern = F.concat(F.lit(name.replace(":", r"\s*:\s*")), value, F.lit(r"\s*[,}]"))
-    return F.col("payload").contains(F.concat(spelt, F.lit(","))) | F.rlike("payload", pattern)
+    read = F.col("event.transaction_amount")
+    is_read = read.rlike(rules.AMOUNT_PATTERN) & is_written('"transaction_amount":', read)
+    written = F.regexp_extract("payload", r'"transaction_amount"\s*:\s*([0-9.]+)\s*[,}]', 1)
+    is_same = written.rlike(rules.AMOUNT_PATTERN) & (written.try_cast("double") == read.try_cast("double"))
+    return F.when(is_read, read.try_cast(MONEY)).when(is_same, written.try_cast(MONEY))
 
 
 def _party(side: str) -> Column:
@@ -238,8 +163,11 @@ def _fee_amount(currency: Column) -> Column:
     zero = F.lit(0).cast(MONEY_SUM)
 
     def amount_of(fee: Column) -> Column:
-        is_amount = fee["feeAmount"].rlike(rules.AMOUNT_PATTERN) & fee["feeCurrency"].isNotNull()
-        amount = F.when(is_amount, fee["feeAmount"].try_cast(MONEY_SUM))
+        text = fee["feeAmount"]
+        # Of a number with a point we cannot know what from_json has rounded.
+        is_exact = ~text.contains(".") | is_written('"feeAmount":', F.concat(F.lit('"'), text, F.lit('"')))
+        is_amount = text.rlike(rules.AMOUNT_PATTERN) & is_exact & fee["feeCurrency"].isNotNull()
+        amount = F.when(is_amount, text.try_cast(MONEY_SUM))
         return F.when(amount.isNotNull() & (fee["feeCurrency"] != currency), zero).otherwise(amount)
 
     total = F.aggregate(fees, zero, lambda total, fee: (total + amount_of(fee)).cast(MONEY_SUM))

@@ -14,6 +14,7 @@ COMMANDS = {
     "doctor": ("infra.doctor", "what is missing on this machine, and the settings in force"),
     "broker": ("infra.broker_commands", "start | stop | status of the local Kafka broker"),
     "topics": ("infra.broker_commands", "make the topic, and say what it holds"),
+    "access": ("infra.access", "let producer, stream and operator do with the topic what each needs"),
     "produce": ("producers.produce_transactions", "replay a file into Kafka"),
     "stream": ("jobs.stream_transactions", "Kafka → bronze → silver → gold, until stopped; --recover, --accept-loss"),
     "backfill": ("jobs.backfill_transactions", "compute days anew: gold from silver, silver from bronze"),

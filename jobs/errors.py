@@ -6,7 +6,8 @@ PlatformError
 ├── NotFound           65  no row is there for what was asked
 ├── DependencyMissing  69  a broker, a JAR or a Java is not there
 ├── LakeLocked         73  another process writes this lake
-└── TryAgain           75  it may work in a while
+├── TryAgain           75  it may work in a while
+└── AccessDenied       77  Kafka knows the user not, or lets it not do this
 """
 
 
@@ -50,3 +51,9 @@ class TryAgain(PlatformError):
     """The same call may work in a while."""
 
     exit_code = 75
+
+
+class AccessDenied(PlatformError):
+    """Kafka refuses the user, its password or what it is about to do; trying again does not help."""
+
+    exit_code = 77

@@ -28,7 +28,7 @@ THREE_DECIMALS = ("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
 
 # Raise it with every change of a rule, and when the parser of bronze learns to read more: a retry of quarantine looks
 # again at what the rules of other versions refused. A test knows the rules of each version by their fingerprint.
-RULES_VERSION = 1
+RULES_VERSION = 2
 
 CURRENCY_PATTERN = r"\A[A-Z]{3}\z"
 

@@ -9,11 +9,12 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from jobs import soundness
 from jobs.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,9 +44,15 @@ class _Group(BaseModel):
 
 
 class KafkaSettings(_Group):
-    """Where the topic is."""
+    """Where the topic is, and who we are there. The password itself is no setting: `jobs.credentials` reads it."""
 
     bootstrap: Annotated[str, AfterValidator(_host_and_port)]
+    security_protocol: Literal["PLAINTEXT", "SASL_SSL"]
+    sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256"]
+    # Both go into texts of Kafka's Java clients, where a quote or a brace would mean something.
+    username: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._@-]*$")]
+    password_file: Annotated[str, StringConstraints(pattern=r'^[^:{}"\\]*$')]
+    ca_file: str
     topic: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
     max_offsets_per_trigger: Positive
 
@@ -119,6 +126,12 @@ class BrokerSettings(_Group):
     heap: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*[mg]$")]
 
 
+class ProductionSettings(_Group):
+    """Whether what is fit for one machine alone is refused."""
+
+    strict: bool
+
+
 class Settings(_Group):
     """All settings, checked."""
 
@@ -132,6 +145,7 @@ class Settings(_Group):
     dummy: DummySettings
     producer: ProducerSettings
     broker: BrokerSettings
+    production: ProductionSettings
 
     @property
     def lake_path(self) -> Path:
@@ -162,18 +176,8 @@ def load_settings(
         settings = Settings.model_validate(values)
     except ValidationError as invalid:
         raise SettingsError("; ".join(_sentence(error) for error in invalid.errors())) from None
-    _require_keys_of_two_batches(settings)
+    soundness.require(settings)
     return settings
-
-
-def _require_keys_of_two_batches(settings: Settings) -> None:
-    """A batch that is carried again after a stop must consist of keys that are known."""
-    keys, batch = settings.stream.dedup_keys, settings.kafka.max_offsets_per_trigger
-    if keys < 2 * batch:
-        raise SettingsError(
-            f"The setting 'stream.dedup_keys' is {keys:,}, at least two batches of 'kafka.max_offsets_per_trigger' "
-            f"({batch:,} each) are needed: raise the one or lower the other."
-        )
 
 
 def duration_seconds(duration: str) -> int:
@@ -197,12 +201,18 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _nested(flat: Mapping[str, str]) -> dict[str, Any]:
-    """`{"kafka__bootstrap": …}` as `{"kafka": {"bootstrap": …}}`, whole numbers as numbers."""
+    """`{"kafka__bootstrap": …}` as `{"kafka": {"bootstrap": …}}`, whole numbers and true and false as such."""
     nested: dict[str, Any] = {}
     for name, value in flat.items():
         group, _, key = name.partition("__")
-        nested.setdefault(group, {})[key] = int(value) if re.fullmatch(r"-?\d+", value) else value
+        nested.setdefault(group, {})[key] = _typed(value)
     return nested
+
+
+def _typed(text: str) -> str | int | bool:
+    if text in ("true", "false"):
+        return text == "true"
+    return int(text) if re.fullmatch(r"-?\d+", text) else text
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

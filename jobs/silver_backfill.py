@@ -23,7 +23,6 @@ from jobs.corrections import PLACE, correct_rows, remove_rows
 from jobs.ingest import carried_again
 from jobs.lake import Lake, read_columns
 from jobs.settings import Settings, duration_seconds
-from jobs.tokens import ERASED
 from schemas.tables import BRONZE, COORDINATES, QUARANTINE, SILVER, TRANSACTION
 
 # What is made of a record by reading it.
@@ -124,13 +123,9 @@ class SilverBackfill:
         return min(since, first or since)
 
     def _read_otherwise(self, day: date, stored: DataFrame) -> DataFrame:
-        """The events of which bronze does not say what is read today, of this day by the one or the other.
-
-        Where a person was erased from the payload, there is nothing to read any more.
-        """
+        """The events of which bronze does not say what is read today, of this day by the one or the other."""
         dummy, tolerance = self._settings.dummy, self._settings.stream.future_tolerance
-        readable = stored.filter(~F.col("payload").eqNullSafe(ERASED))
-        today = bronze.parse_events(bronze.records_of(readable), dummy, tolerance)
+        today = bronze.parse_events(bronze.records_of(stored), dummy, tolerance)
         now = today.select(*PLACE, "kafka_timestamp", F.struct(*_READ).alias("now"))
         then = stored.select(*PLACE, F.struct(*_READ).alias("then"))
         differs = ~F.col("now").eqNullSafe(F.col("then"))

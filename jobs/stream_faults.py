@@ -6,7 +6,7 @@ Most are found before a start (`inspection`); these are what happens meanwhile, 
 import re
 from dataclasses import dataclass
 
-from jobs.errors import DataCheckFailed, DependencyMissing, LakeLocked, PlatformError
+from jobs.errors import AccessDenied, DataCheckFailed, DependencyMissing, LakeLocked, PlatformError
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,13 @@ class Fault:
 _ANEW = "`momo stream --recover {query}` moves its checkpoint aside and goes on from the tables."
 
 FAULTS = (
+    Fault(
+        # As Kafka's Java client names them: of a topic or a group, by SASL or SSL.
+        ("AuthorizationException", "AuthenticationException"),
+        AccessDenied,
+        "Kafka does not let the stream read its topic: see kafka.username, and have its rights granted with "
+        "`momo access`.",
+    ),
     Fault(
         ("KAFKA_DATA_LOSS", "OffsetOutOfRangeException", "ome data may have been missed", "_WITH_TRIGGER_AVAILABLENOW"),
         DataCheckFailed,

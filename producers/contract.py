@@ -26,6 +26,9 @@ class Reason(NamedTuple):
     reason: str
 
 
+_TOO_DEEP = Reason("", "nested too deeply")
+
+
 class Contract:
     """The wire contract. Reasons name fields and rules, never values: they may be logged."""
 
@@ -57,7 +60,7 @@ class Contract:
             return self._broken_rules(event)
         is_dummy = "transactionReference" not in event
         # A text that its own fields give again has none of them twice; most records are written as plainly as that.
-        is_plain = not is_dummy and orjson.dumps(event) == record.raw
+        is_plain = not is_dummy and _written_again(event) == record.raw
         reasons = self._unwanted(is_dummy) or ([] if is_plain else self._misleading_text(record.raw, is_dummy))
         return reasons or self._wire_record(record, event, is_dummy)
 
@@ -71,10 +74,14 @@ class Contract:
         return WireRecord(_key(event["debitParty"][0]["value"]), record.raw, _instant(event[name]), record.line)
 
     def _broken_rules(self, event: Any) -> list[Reason]:
-        return [
-            Reason("".join(f"/{part}" for part in error.instance_path), self._said(error))
-            for error in self._validator.iter_errors(event)
-        ]
+        try:
+            return [
+                Reason("".join(f"/{part}" for part in error.instance_path), self._said(error))
+                for error in self._validator.iter_errors(event)
+            ]
+        # The validator finds an error at any depth, but copies a few hundred levels at most to tell it.
+        except ValueError:
+            return [_TOO_DEEP]
 
     def _said(self, error: jsonschema_rs.ValidationError) -> str:
         return f"one of {', '.join(self._times)} is required" if error.schema_path[-1] == "anyOf" else error.message
@@ -99,7 +106,7 @@ class Contract:
             # Lists of pairs instead of objects keep repeated names, `str` keeps each number's text.
             fields = json.loads(raw, object_pairs_hook=list, parse_int=str, parse_float=str)
         except RecursionError:
-            return [Reason("", "nested too deeply")]
+            return [_TOO_DEEP]
         counts = Counter(name for name, _ in fields)
         names = self._dummy_names if is_dummy else self._transaction_names
         repeated = [
@@ -113,6 +120,14 @@ class Contract:
         if self._amount.fullmatch(amount):
             return []
         return [Reason("/transaction_amount", "is written with other than at most 18 digits and 4 decimals")]
+
+
+def _written_again(event: dict[str, Any]) -> bytes | None:
+    try:
+        return orjson.dumps(event)
+    # orjson writes fewer levels of nesting than it reads.
+    except orjson.JSONEncodeError:
+        return None
 
 
 def _quoted(names: list[str]) -> list[bytes]:

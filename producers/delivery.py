@@ -10,7 +10,8 @@ from typing import Any
 
 from kafka.errors import KafkaError, MessageSizeTooLargeError
 
-from jobs.errors import DependencyMissing
+from infra.kafka_clients import client_options, refusal
+from jobs.errors import DependencyMissing, PlatformError
 from jobs.settings import Settings
 from producers.batches import BatchProducer, failure_of
 from producers.wire import WireRecord
@@ -28,7 +29,8 @@ class Delivery:
     """Sends records in order, at most `producer.max_in_flight` of them unacknowledged.
 
     `sent` counts those given to Kafka, `acknowledged` those known to be there. `line` is the last one before which
-    nothing is in flight. A failure ends the delivery with `DependencyMissing`, so that nothing is passed over.
+    nothing is in flight. A failure ends the delivery with `DependencyMissing`, or `AccessDenied` where Kafka does not
+    let us write, so that nothing is passed over.
     """
 
     def __init__(self, settings: Settings, largest: int, on_too_large: Callable[[WireRecord], None]) -> None:
@@ -57,7 +59,7 @@ class Delivery:
             self._on_too_large(record)
             self.skip(record.line)
         except KafkaError as problem:
-            raise self._given_up(type(problem).__name__) from None
+            raise self._failed(problem) from None
         else:
             self.sent += 1
             self._waiting.append((record.line, future))
@@ -103,7 +105,7 @@ class Delivery:
                 if not future.is_done:
                     break
                 if failure := failure_of(future):
-                    raise self._given_up(type(failure).__name__)
+                    raise self._failed(failure)
                 self.acknowledged += 1
             self.line = line
             waiting.popleft()
@@ -114,7 +116,7 @@ class Delivery:
         try:
             return BatchProducer(
                 settings.kafka.topic,
-                bootstrap_servers=settings.kafka.bootstrap.split(","),
+                **client_options(settings.kafka),
                 client_id="momo-producer",
                 acks="all",
                 enable_idempotence=True,
@@ -130,7 +132,10 @@ class Delivery:
                 request_timeout_ms=min(30_000, self._patience * 500),
             )
         except KafkaError as problem:
-            raise self._given_up(type(problem).__name__) from None
+            raise self._failed(problem) from None
+
+    def _failed(self, problem: Exception) -> PlatformError:
+        return refusal(problem, self._kafka) or self._given_up(type(problem).__name__)
 
     def _given_up(self, found: str) -> DependencyMissing:
         return DependencyMissing(

@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PURE = [
     "jobs/bronze.py",
+    "jobs/parsing.py",
     "jobs/silver.py",
     "jobs/gold.py",
     "jobs/rules.py",

@@ -23,9 +23,9 @@ from infra.bench.bench_topic import PARTITIONS
 from infra.bench.contestants.protocol import serve
 from infra.bench.processes import tree_cpu_seconds
 from infra.bench.roofline import RESULT
-from jobs.bronze import EVENT_SCHEMA
 from jobs.command_line import add_settings_arguments, run, settings_from
 from jobs.lake import Lake
+from jobs.parsing import EVENT_SCHEMA
 from jobs.pipeline import Pipeline
 from jobs.session import build_session
 from jobs.settings import KafkaSettings, Settings

@@ -36,6 +36,7 @@ final class Main {
     private static final long MILLISECONDS_BETWEEN_COUNTS = 2_000;
     private static final long MILLISECONDS_BETWEEN_LOOKS = 50;
     private static final Duration CLOSING = Duration.ofSeconds(30);
+    private static final String CLIENT_OPTION = "kafka.";
 
     private final Map<String, String> options;
     private final Admin admin;
@@ -52,7 +53,7 @@ final class Main {
         for (int i = 0; i + 1 < arguments.length; i += 2) {
             options.put(arguments[i].replaceFirst("^--", ""), arguments[i + 1]);
         }
-        try (Admin admin = Admin.create(Map.of("bootstrap.servers", options.get("bootstrap")))) {
+        try (Admin admin = Admin.create(clientSettings(options))) {
             Main main = new Main(options, admin);
             Runtime.getRuntime().addShutdownHook(new Thread(main::close));
             if (options.containsKey("rounds")) {
@@ -145,10 +146,21 @@ final class Main {
                 seconds.apply("future-tolerance-seconds"), assumed);
     }
 
+    /** Where Kafka is and who we are to it: the options that begin with "kafka." are settings of its clients. */
+    private static Map<String, Object> clientSettings(Map<String, String> options) {
+        Map<String, Object> settings = new HashMap<>(Map.of("bootstrap.servers", options.get("bootstrap")));
+        options.forEach((name, value) -> {
+            if (name.startsWith(CLIENT_OPTION)) {
+                settings.put(name.substring(CLIENT_OPTION.length()), value);
+            }
+        });
+        return settings;
+    }
+
     private Properties config(String applicationId, int partitions) {
         Properties config = new Properties();
+        config.putAll(clientSettings(options));
         config.put(StreamsConfig.APPLICATION_ID_CONFIG, applicationId);
-        config.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, options.get("bootstrap"));
         config.put(StreamsConfig.STATE_DIR_CONFIG, options.get("state-dir"));
         config.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
         config.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 500);

@@ -70,7 +70,7 @@ record Transaction(
         String currency = text(fields.get("currency"));
         JsonNode amount = fields.get("amount");
         return new Transaction(
-                text(fields.get("transactionReference")), status == null ? null : status.toLowerCase(Locale.ROOT),
+                reference(fields.get("transactionReference")), status == null ? null : status.toLowerCase(Locale.ROOT),
                 text(fields.get("type")), currency, channel(fields.get("metadata")),
                 // Of a JSON number we cannot know what its sender has rounded.
                 amount != null && amount.isTextual() ? amount(amount.textValue()) : null,
@@ -81,7 +81,7 @@ record Transaction(
     private static Transaction ofDummy(Map<String, JsonNode> fields, Assumed assumed) {
         JsonNode amount = fields.get("transaction_amount");
         return new Transaction(
-                text(fields.get("transaction_id")), assumed.status().toLowerCase(Locale.ROOT), assumed.type(),
+                reference(fields.get("transaction_id")), assumed.status().toLowerCase(Locale.ROOT), assumed.type(),
                 assumed.currency(), channel(fields.get("metadata")),
                 amount != null && amount.isPojo() ? amount(amount.asText()) : null,
                 fee(fields.get("fees"), assumed.currency()), phone(text(fields.get("sender_phone_number"))),
@@ -136,6 +136,16 @@ record Transaction(
         return value.isTextual() || value.isPojo() ? value.asText() : value.toString();
     }
 
+    /** The reference; null when it is no text, or one with half a character, for two of those could become one. */
+    private static String reference(JsonNode value) {
+        return value != null && value.isTextual() ? whole(value.textValue()) : null;
+    }
+
+    private static String whole(String text) {
+        boolean hasHalf = text != null && text.codePoints().anyMatch(c -> c >= 0xD800 && c <= 0xDFFF);
+        return hasHalf ? null : text;
+    }
+
     private static BigDecimal amount(String written) {
         return AMOUNT.matcher(written).matches() ? new BigDecimal(written) : null;
     }
@@ -147,7 +157,9 @@ record Transaction(
         }
         BigDecimal total = BigDecimal.ZERO;
         for (JsonNode fee : fees) {
-            String written = text(fee.get("feeAmount"));
+            JsonNode feeAmount = fee.get("feeAmount");
+            // A number with a point is rounded by other readers, so nobody knows what its sender meant.
+            String written = feeAmount != null && feeAmount.isFloatingPointNumber() ? null : text(feeAmount);
             String feeCurrency = text(fee.get("feeCurrency"));
             BigDecimal amount = written == null ? null : amount(written);
             if (amount == null || feeCurrency == null) {
@@ -169,11 +181,13 @@ record Transaction(
             }
         }
         String key = text(identifiers.get(0).get("key"));
-        String value = text(identifiers.get(0).get("value"));
+        JsonNode said = identifiers.get(0).get("value");
+        // As for a fee, a number with a point is no value.
+        String value = said != null && said.isFloatingPointNumber() ? null : text(said);
         if ("msisdn".equals(key)) {
             return phone(value);
         }
-        return isEmpty(key) || isEmpty(value) ? null : new Party(key + ":" + value, null);
+        return isEmpty(key) || isEmpty(whole(value)) ? null : new Party(key + ":" + value, null);
     }
 
     /** A phone number as GSMA allows it, +256 777 123456, as digits. */

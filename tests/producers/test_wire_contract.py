@@ -152,9 +152,11 @@ def test_what_is_no_record_is_refused(text: str | bytes) -> None:
 
 
 def test_a_record_nested_too_deeply_is_refused_and_not_a_crash() -> None:
-    for depth in (900, 1010, 100_000):
+    for depth in (260, 900, 1010, 100_000):
         nested = "[" * depth + "]" * depth
         check(DUMMY.replace("100000", f'5, "note": "\\n", "deep": {nested}'))
+        check(gsma()[:-1] + f', "deep": {nested}}}')
+        assert refused(gsma(amount="-1")[:-1] + f', "deep": {nested}}}')
     assert refused(DUMMY.replace("100000", f'5, "deep": {"[" * 100_000 + "]" * 100_000}'))
 
 

@@ -113,6 +113,12 @@ def test_only_one_loopback_address_is_started(tmp_path: Path, bootstrap: str) ->
         start_broker(settings_for(tmp_path, bootstrap))
 
 
+def test_a_local_broker_that_asks_who_you_are_is_not_started(tmp_path: Path) -> None:
+    asking = {"kafka__security_protocol": "SASL_SSL", "kafka__username": "momo-stream"}
+    with pytest.raises(SettingsError, match="the local broker asks nobody who he is"):
+        start_broker(load_settings(environment={}, broker__folder=str(tmp_path), **asking))
+
+
 def test_a_folder_of_another_kafka_version_is_refused(own: Settings) -> None:
     (own.broker_path / "kafka-3.9.0-mAAAAAAAAAAAAAAAAAAAAA").mkdir(parents=True)
 

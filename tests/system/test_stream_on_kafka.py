@@ -17,6 +17,7 @@ from jobs.lake import Lake
 from jobs.reconciliation import reconcile
 from jobs.settings import ROOT, Settings
 from tests.builders import RING, dummy, encoded, gsma
+from tests.system.listening import TABLES, listening_addresses
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
@@ -117,16 +118,20 @@ def _await_more_rows(lake: Lake, table: str, stream: subprocess.Popen[bytes]) ->
         time.sleep(0.05)
 
 
-def test_ctrl_c_ends_the_stream_cleanly(topic, tmp_path):
+def test_a_stream_listens_on_loopback_alone_and_ctrl_c_ends_it_cleanly(topic, tmp_path):
     lake = tmp_path / "lake"
     send(topic, transfers(0, 20))
     with (tmp_path / "stream.log").open("w") as log:
         stream = started(submit(topic, lake), log)
         _await_more_rows(Lake(lake), "silver_transactions", stream)
+        listens_on = listening_addresses(stream.pid)
         # As a terminal does it: to the whole group, spark-submit's JVM and its Python alike.
         os.killpg(stream.pid, signal.SIGINT)
         assert stream.wait(timeout=60) == 0
 
+    # The block manager, the driver's port and Python's callback server, at least; other systems than Linux do not tell.
+    assert bool(listens_on) == TABLES[0].exists()
+    assert [address for address in listens_on if not address.is_loopback] == []
     said = (tmp_path / "stream.log").read_text()
     assert "stopped; the next start goes on from here" in said
     assert "Traceback" not in said

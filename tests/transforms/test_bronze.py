@@ -82,6 +82,16 @@ BAD = {
     "NaN": (b'{"amount": NaN}', ["not_one_json_object"]),
     "5,000 brackets deep": (b'{"x":' + b"[" * 5000 + b"]" * 5000 + b"}", ["not_one_json_object"]),
     "no reference": (gsma(transactionReference=None), ["missing_reference"]),
+    "a reference that is a number": (gsma(transactionReference=100_000), ["missing_reference"]),
+    "half a character in the reference": (gsma(transactionReference="a\ud83d"), ["missing_reference"]),
+    "half a character in a party": (gsma(creditParty=[{"key": "till", "value": "\udc00"}]), ["missing_credit_party"]),
+    "a party that is a number with a point": (
+        gsma(creditParty=[{"key": "till", "value": 1.5}]), ["missing_credit_party"],
+    ),
+    "a dummy's reference that is a number": (dummy(transaction_id=7), ["missing_reference"]),
+    "a rounded amount of the dummy record": (
+        encoded(dummy()).replace(b"100000", b"100000.00000000000000000001"), ["bad_amount"],
+    ),
     "no status": (gsma(transactionStatus=None), ["missing_status"]),
     "unknown type": (gsma(type="gift"), ["unknown_type"]),
     "zero": (gsma(amount="0.00"), ["zero_amount"]),
@@ -90,6 +100,7 @@ BAD = {
     "half a shilling": (gsma(amount="100.50"), ["too_many_decimals"]),
     "lower-case currency": (gsma(currency="ugx", fees=None), ["bad_currency"]),
     "fee that is no amount": (gsma(fees=[{"feeAmount": "1,0", "feeCurrency": "UGX"}]), ["bad_fee"]),
+    "fee that is a number with a point": (gsma(fees=[{"feeAmount": 1.5, "feeCurrency": "UGX"}]), ["bad_fee"]),
     "fees that are no list": (gsma(fees={"feeAmount": "1"}), ["bad_fee"]),
     "no payer": (gsma(debitParty=[]), ["missing_debit_party"]),
     "no payee": (gsma(creditParty=None), ["missing_credit_party"]),
@@ -112,9 +123,15 @@ SOUND = {
     "unknown prefix": gsma(debitParty=[{"key": "msisdn", "value": "999999999"}]),
     "of 2007": gsma(creationDate="2007-03-06T00:00:00.123456+03:00"),
     "reversal": gsma(type="reversal", originalTransactionReference="T-0"),
+    "fee that is a whole number": gsma(fees=[{"feeAmount": 100, "feeCurrency": "UGX"}]),
+    "fees with points": gsma(fees=[{"feeAmount": a, "feeCurrency": "KES"} for a in ("1.5", "0.25")]),
     "nested fees": gsma(fees=None, more={"fees": 5}),
     "1 MB": gsma(somethingLong="x" * 1_000_000),
+    "whole characters": gsma(transactionReference="\U0001f600?", creditParty=[{"key": "till", "value": "?\u00e9"}]),
+    "a party with a point": gsma(creditParty=[{"key": "emailaddress", "value": "1.5"}]),
+    "blanks around the colon of a reference": encoded(gsma()).replace(b'Reference": "', b'Reference"  :\t"'),
     "dummy": dummy(),
+    "zeros after the point of the dummy record": encoded(dummy()).replace(b"100000", b"100000.00"),
 }
 
 
@@ -172,3 +189,16 @@ def test_bronze_rows_read_again_are_the_same_rows(spark):
     again = bronze.parse_events(bronze.records_of(first), SETTINGS.dummy, SETTINGS.stream.future_tolerance)
 
     assert_rows(again, [tuple(row) for row in first.collect()])
+
+
+@pytest.mark.parametrize("written", ["100000", "12.30", "10000000.5", "0.1", "999999999999999999.9999", "7.0000 "])
+def test_the_amount_of_the_dummy_record_is_the_number_as_it_is_written(spark, written):
+    record = encoded(dummy()).replace(b"100000", written.encode())
+
+    assert_rows(bronze_rows(spark, [record]).select("amount"), [(Decimal(written.strip()),)])
+
+
+def test_a_record_that_brings_an_end_of_its_own_is_no_object(spark):
+    known_once = b',{"momostream.end":true}]'
+
+    assert reasons(spark, [GOOD + known_once]) == [["not_one_json_object"]]
