@@ -85,7 +85,7 @@ def test_a_repeat_takes_the_place_of_a_first_that_is_refused_now(settled, monkey
 def test_a_change_of_reference_data_is_taken_over_into_silver_and_gold(settled, monkeypatch):
     monkeypatch.setattr(enrichment, "read_prefixes", lambda: ({"256": "UG"}, {"25677": "New Name"}))
     of_operator = (
-        f"SELECT true, count(*) FROM silver_transactions s JOIN bronze_transactions b ON {same_record('s', 'b')} "
+        f"SELECT true, count(*) FROM silver_transactions s JOIN {BRONZE.name} b ON {same_record('s', 'b')} "
         "WHERE s.event_date = '2026-03-25' AND b.debit_msisdn LIKE '25677%'"
     )
     expected = settled.rows(of_operator)
