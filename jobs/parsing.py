@@ -106,9 +106,12 @@ def exact(text: Column) -> Column:
 
 
 def reference(name: str) -> Column:
-    """Null unless the field is a JSON text."""
-    is_text = F.col("payload").contains(f'"{name}":"') | F.col("payload").rlike(rf'"{name}"\s*:\s*"')
-    return F.when(is_text, exact(F.col(f"event.{name}")))
+    """Null unless the field is a JSON text; of one that is there twice, and not as from_json gives it, nobody can tell."""
+    payload, text = F.col("payload"), F.col(f"event.{name}")
+    is_as_written = [payload.contains(F.concat(F.lit(f'"{name}"{colon}"'), text, F.lit('"'))) for colon in (":", ": ")]
+    is_once = F.regexp_count(payload, F.lit(rf'"{name}"\s*:')) == 1
+    is_text = is_as_written[0] | is_as_written[1] | (payload.rlike(rf'"{name}"\s*:\s*"') & is_once)
+    return F.when(is_text, exact(text))
 
 
 def is_written(name: str, value: Column) -> Column:
