@@ -17,6 +17,8 @@ _TEXT = StringType()
 _LIST, _END = (f"{name}_{secrets.token_hex(8)}" for name in ("list", "end"))
 # Where from_json tells that it could not read something: a field of another type than ours, or text that is no JSON.
 _UNREAD = "unread"
+# What from_json makes of a number such as 1E400 where we read a text.
+_TOO_LARGE = ('"Infinity"', '"-Infinity"')
 # Half of a surrogate pair in JSON's spelling: no text can hold it, and Java writes ? in its place.
 _HALF_A_CHARACTER = r"(?i)\\ud[89ab]..(?!\\ud[c-f])|(?<!\\ud[89ab]..)\\ud[c-f]"
 
@@ -97,16 +99,16 @@ def _formats(event: Column) -> dict[str, Column]:
 
 
 def exact(text: Column) -> Column:
-    """Null where from_json lost a character to a ?, or digits of a number to rounding: two texts would become one."""
+    """Null where from_json lost a character to a ?, or a number to rounding: two texts would become one."""
     payload = F.col("payload")
     is_garbled = text.contains("?") & payload.rlike(_HALF_A_CHARACTER)
     is_number = text.contains(".") & text.rlike(r"\A-?\d+\.\d+(E-?\d+)?\z")
     is_rounded = is_number & ~payload.contains(F.concat(F.lit('"'), text, F.lit('"')))
-    return F.when(~(is_garbled | is_rounded), text)
+    return F.when(~(is_garbled | is_rounded | text.isin(*_TOO_LARGE)), text)
 
 
 def reference(name: str) -> Column:
-    """Null unless the field is a JSON text; of one that is there twice, and not as from_json gives it, nobody can tell."""
+    """Null unless the field is a JSON text; where it is there twice, from_json's text must be one of them."""
     payload, text = F.col("payload"), F.col(f"event.{name}")
     is_as_written = [payload.contains(F.concat(F.lit(f'"{name}"{colon}"'), text, F.lit('"'))) for colon in (":", ": ")]
     is_once = F.regexp_count(payload, F.lit(rf'"{name}"\s*:')) == 1
