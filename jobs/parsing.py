@@ -23,6 +23,10 @@ _TOO_LARGE = ('"Infinity"', '"-Infinity"')
 _HALF_A_CHARACTER = r"(?i)\\ud[89ab]..(?!\\ud[c-f])|(?<!\\ud[89ab]..)\\ud[c-f]"
 
 
+# A letter in JSON's spelling, which no encoder writes: a field may hide behind it.
+_SPELT_LETTER = r"\\u00([46][1-9A-Fa-f]|[57][0-9Aa])"
+
+
 def _struct(*names: str) -> StructType:
     return StructType([StructField(name, _TEXT) for name in names])
 
@@ -104,7 +108,8 @@ def exact(text: Column) -> Column:
     is_garbled = text.contains("?") & payload.rlike(_HALF_A_CHARACTER)
     is_number = text.contains(".") & text.rlike(r"\A-?\d+\.\d+(E-?\d+)?\z")
     is_rounded = is_number & ~payload.contains(F.concat(F.lit('"'), text, F.lit('"')))
-    return F.when(~(is_garbled | is_rounded | text.isin(*_TOO_LARGE)), text)
+    is_minus_zero = (text == "0") & payload.rlike(r":\s*-0\s*[,}\]]")
+    return F.when(~(is_garbled | is_rounded | is_minus_zero | text.isin(*_TOO_LARGE)), text)
 
 
 def reference(name: str) -> Column:
@@ -112,8 +117,19 @@ def reference(name: str) -> Column:
     payload, text = F.col("payload"), F.col(f"event.{name}")
     is_as_written = [payload.contains(F.concat(F.lit(f'"{name}"{colon}"'), text, F.lit('"'))) for colon in (":", ": ")]
     is_once = F.regexp_count(payload, F.lit(rf'"{name}"\s*:')) == 1
-    is_text = is_as_written[0] | is_as_written[1] | (payload.rlike(rf'"{name}"\s*:\s*"') & is_once)
+    is_text_once = payload.rlike(rf'"{name}"\s*:\s*"') & is_once & ~has_spelt_letters()
+    is_text = is_as_written[0] | is_as_written[1] | is_text_once
     return F.when(is_text, exact(text))
+
+
+def has_spelt_letters() -> Column:
+    """Whether a name may stand in the payload that a look for it does not find."""
+    return F.col("payload").contains(r"\u00") & F.col("payload").rlike(_SPELT_LETTER)
+
+
+def has_half_a_character() -> Column:
+    """Whether JSON's functions give up on the payload."""
+    return F.col("payload").rlike(_HALF_A_CHARACTER)
 
 
 def is_written(name: str, value: Column) -> Column:

@@ -17,8 +17,8 @@ from jobs.key_ring import VARIABLE, read_ring
 from jobs.lake import Lake
 from jobs.settings import load_settings
 from schemas.tables import SILVER, Table
-from tests.keys import KEYS
 from tests.frames import frame
+from tests.keys import KEYS
 
 SETTINGS = load_settings(environment={})
 # The stream remembers the keys of one batch of ODD_DAYS.
