@@ -90,7 +90,7 @@ class Windows:
         return sorted({(rule.kind, rule.length) for rule in self.rulebook.rules if rule.scope == "window"})
 
     def add(self, rows: pa.Table, only: Touched | None = None) -> tuple[Touched, Touched]:
-        """Add rows, those of some windows only where that is said; the windows that they touch, held and closed ones."""
+        """Add rows, or those of some windows only; the windows that they touch, held and closed ones."""
         movements = movements_of(rows_that_count(rows))
         held: Touched = {}
         closed: Touched = {}

@@ -74,9 +74,9 @@ def rows_in(rows: pa.Table, wanted: Touched) -> pa.Table:
 
 
 def alert_rows(fired: Iterable[Fired], evidence: Mapping[Window, Evidence], raised_at: datetime | None) -> pa.Table:
-    """The alerts, with the columns of the table."""
-    rows = [_alert(one, evidence[one.windowing, one.key], raised_at) for one in fired]
-    return table_of(rows)
+    """The alerts, with the columns of the table; none of a window whose rows silver has no more."""
+    known = [(one, evidence.get((one.windowing, one.key))) for one in fired]
+    return table_of([_alert(one, its, raised_at) for one, its in known if its is not None])
 
 
 def table_of(rows: list[dict[str, Any]]) -> pa.Table:

@@ -193,12 +193,13 @@ def _hashes(texts: pa.ChunkedArray) -> Bits:
     names = np.asarray(encoded.dictionary.to_pylist(), object)
     hashes = np.zeros(len(names) + 1, np.uint64)
     hashes[:-1] = pd.util.hash_array(names, hash_key=_HASH_KEY, categorize=False)
-    return hashes[pc.fill_null(encoded.indices, len(names)).to_numpy(zero_copy_only=False)]
+    places: NDArray[np.int32] = pc.fill_null(encoded.indices, len(names)).to_numpy(zero_copy_only=False)
+    return hashes[places]
 
 
 def _ten_thousandths(amounts: pa.ChunkedArray) -> Ints:
     largest = pa.scalar(Decimal(LARGEST // SCALE), pa.decimal128(22, 4))
     capped = pc.min_element_wise(amounts.combine_chunks().cast(pa.decimal128(22, 4)), largest)
-    # Arrow keeps a decimal of four places as so many ten-thousandths in 16 bytes; of what is capped the lower 8 say all.
+    # Arrow keeps a decimal of four places as so many ten-thousandths in 16 bytes; of a capped one the lower 8 say all.
     halves = np.frombuffer(capped.buffers()[1], np.int64, count=2 * (capped.offset + len(capped)))
     return halves[2 * capped.offset :: 2].copy()

@@ -69,14 +69,19 @@ class Derived:
     of: Callable[..., Ints]
 
 
+def _flags(*conditions: Flags) -> Flags:
+    """Where all of them hold."""
+    return np.asarray(np.logical_and.reduce(conditions))
+
+
 def _paid(m: Movements) -> Flags:
     """Money that moved for its own sake, not to set something right."""
-    return m.is_completed & ~m.of_type("reversal", "adjustment")
+    return _flags(m.is_completed, ~m.of_type("reversal", "adjustment"))
 
 
 def _all(*conditions: Callable[[Movements], Flags]) -> Callable[[Movements, Amounts], Flags]:
     def holds(m: Movements, _: Amounts) -> Flags:
-        return np.logical_and.reduce([condition(m) for condition in conditions])
+        return _flags(*(condition(m) for condition in conditions))
 
     return holds
 
@@ -110,14 +115,14 @@ def _between_businesses(m: Movements) -> Flags:
 
 
 def _across_borders(m: Movements) -> Flags:
-    return m.crosses_border | m.of_type("inttransfer")
+    return np.asarray(np.logical_or(m.crosses_border, m.of_type("inttransfer")))
 
 
 def _just_below_limit(*conditions: Callable[[Movements], Flags]) -> Callable[[Movements, Amounts], Flags]:
     def holds(m: Movements, amounts: Amounts) -> Flags:
         limit = m.by_currency(amounts.limit)
-        near = (m.amount >= limit // 100 * JUST_BELOW_LIMIT) & (m.amount < limit)
-        return near & np.logical_and.reduce([condition(m) for condition in conditions])
+        near = (m.amount >= limit // 100 * JUST_BELOW_LIMIT, m.amount < limit)
+        return _flags(*near, *(condition(m) for condition in conditions))
 
     return holds
 
@@ -129,26 +134,26 @@ def _just_below_band(*conditions: Callable[[Movements], Flags]) -> Callable[[Mov
             mine = m.by_currency({currency: 1}) == 1
             steps = np.append(np.array(sorted(tops), np.int64), 0)
             top[mine] = steps[np.searchsorted(steps[:-1], m.amount[mine])]
-        near = (m.amount >= top // 100 * JUST_BELOW_BAND) & (m.amount <= top)
-        return near & np.logical_and.reduce([condition(m) for condition in conditions])
+        near = (m.amount >= top // 100 * JUST_BELOW_BAND, m.amount <= top)
+        return _flags(*near, *(condition(m) for condition in conditions))
 
     return holds
 
 
 def _is_round(m: Movements, amounts: Amounts) -> Flags:
     unit = m.by_currency(amounts.round_to)
-    return _paid(m) & (unit > 0) & (m.amount % np.maximum(unit, 1) == 0)
+    return _flags(_paid(m), unit > 0, m.amount % np.maximum(unit, 1) == 0)
 
 
 def _over_limit(m: Movements, amounts: Amounts) -> Flags:
     limit = m.by_currency(amounts.limit)
-    return m.is_completed & (limit > 0) & (m.amount >= limit)
+    return _flags(m.is_completed, limit > 0, m.amount >= limit)
 
 
 def _first_digit(digit: int) -> Callable[[Movements], Flags]:
     def holds(m: Movements) -> Flags:
         power = 10 ** np.floor(np.log10(np.maximum(m.amount, 1)) + 1e-12).astype(np.int64)
-        return m.amount // power == digit
+        return np.asarray(np.equal(m.amount // power, digit))
 
     return holds
 
@@ -243,7 +248,8 @@ MEASURES: tuple[Measure, ...] = (
             _all(_in, _paid, _typed(*_PAYMENTS)), of=_amount),
     Measure("business_count", _PAIR, "count", "transactions in which both are businesses",
             _all(_paid, _between_businesses)),
-    Measure("payment_count", _PAIR, "count", "payments, cash and reversals apart", _all(_completed, _typed(*_PAYMENTS))),
+    Measure("payment_count", _PAIR, "count", "payments, cash and reversals apart",
+            _all(_completed, _typed(*_PAYMENTS))),
     Measure("payment_amounts", _PAIR, "count", "different amounts among them",
             _all(_completed, _typed(*_PAYMENTS)), distinct=_amount_as_bits),
     *(
@@ -277,7 +283,8 @@ DERIVED: tuple[Derived, ...] = (
             _DIGITS, _benford),
 )  # fmt: skip
 
-BY_NAME: Mapping[str, Measure | Derived] = {one.name: one for one in (*MEASURES, *DERIVED)}
+_ALL: tuple[Measure | Derived, ...] = (*MEASURES, *DERIVED)
+BY_NAME: Mapping[str, Measure | Derived] = {one.name: one for one in _ALL}
 
 
 def added_up(names: Sequence[str]) -> list[Measure]:
