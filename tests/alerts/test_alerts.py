@@ -11,6 +11,7 @@ from jobs.lake import Lake
 from jobs.retention import readers
 from schemas.tables import SILVER
 from tests.alerts.lakes import Followed, paid
+from tests.builders import put_rows
 
 
 def test_an_alert_explains_itself(followed):
