@@ -41,15 +41,17 @@ class TopicState:
 
 
 def create_topic(settings: Settings) -> bool:
-    """Make the topic as the settings say; false when it was there already.
+    """Make the topic as the settings say, and that of the alerts; false when the first was there already.
 
     Raises `SettingsError` when the topic that is there has fewer partitions or takes its record times from producers,
     or when the cluster has too few brokers for the replication; `DependencyMissing` when no broker answers.
     """
     with administration(settings) as admin:
-        is_new = _describe(admin, settings.kafka.topic) is None and _create(admin, settings)
+        is_new = _describe(admin, settings.kafka.topic) is None and _create(admin, settings, settings.kafka.topic)
         if not is_new:
             _require_fit(admin, settings)
+        if _describe(admin, settings.alerts.topic) is None:
+            _create(admin, settings, settings.alerts.topic)
     return is_new
 
 
@@ -82,6 +84,13 @@ def read_topic(settings: Settings, patience_seconds: int) -> Topic:
         return Topic(str(described["topic_id"]), int(configs["max.message.bytes"]["value"]))
 
 
+def require_alert_topic(settings: Settings) -> None:
+    """Raise `DependencyMissing` when the topic of alerts is not there."""
+    with administration(settings) as admin:
+        if _describe(admin, settings.alerts.topic) is None:
+            raise _missing(settings, settings.alerts.topic)
+
+
 def cluster_id(settings: Settings) -> str | None:
     """The identifier of the cluster that answers at the address of the settings; null when none answers soon."""
     try:
@@ -107,12 +116,16 @@ def administration(settings: Settings, milliseconds: int = ANSWER_MILLISECONDS) 
 
 def _required(admin: Any, settings: Settings) -> dict[str, Any]:
     """Kafka's description of the topic; raises `DependencyMissing` when it does not exist."""
-    kafka = settings.kafka
-    described = _describe(admin, kafka.topic)
+    described = _describe(admin, settings.kafka.topic)
     if described is None:
-        missing = f"Kafka at {kafka.bootstrap} has no topic '{kafka.topic}': create it with `momo topics`."
-        raise DependencyMissing(missing)
+        raise _missing(settings, settings.kafka.topic)
     return described
+
+
+def _missing(settings: Settings, topic: str) -> DependencyMissing:
+    return DependencyMissing(
+        f"Kafka at {settings.kafka.bootstrap} has no topic '{topic}': create it with `momo topics`."
+    )
 
 
 def _offsets(admin: Any, settings: Settings, described: dict[str, Any]) -> dict[int, tuple[int, int]]:
@@ -130,7 +143,7 @@ def _describe(admin: Any, topic: str) -> dict[str, Any] | None:
     return described if described["error_code"] == 0 else None
 
 
-def _create(admin: Any, settings: Settings) -> bool:
+def _create(admin: Any, settings: Settings, name: str) -> bool:
     topic = settings.topic
     new = {
         "num_partitions": topic.partitions,
@@ -143,7 +156,7 @@ def _create(admin: Any, settings: Settings) -> bool:
         },
     }
     try:
-        admin.create_topics({settings.kafka.topic: new}, wait_for_metadata=True)
+        admin.create_topics({name: new}, wait_for_metadata=True)
     except TopicAlreadyExistsError:
         return False
     except InvalidReplicationFactorError:
