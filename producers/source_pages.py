@@ -142,10 +142,14 @@ class PageSource:
         return page._replace(next_address=page.next_address or linked)
 
     def _next(self, address: str, named: str) -> str:
-        following = urljoin(address, named)
+        try:
+            following = urljoin(address, named)
+            is_on_our_host = urlsplit(following)[:2] == urlsplit(self._address)[:2]
+        except ValueError:
+            raise DataCheckFailed(f"The API {self._shown} gave a page whose next one has no address.") from None
         if following == address:
             raise DataCheckFailed(f"The API {self._shown} gave a page that names itself as the next one.")
-        if urlsplit(following)[:2] != urlsplit(self._address)[:2]:
+        if not is_on_our_host:
             raise DataCheckFailed(f"The API {self._shown} gave a page whose next one is on another host.")
         return following
 

@@ -65,7 +65,9 @@ class Api:
 
 
 @pytest.fixture
-def api() -> Iterator[Api]:
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    # Where the machine has a proxy, it is not asked for what is on this machine.
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     planned = Api()
     server = planned.serve()
     thread = threading.Thread(target=server.serve_forever, args=[0.01])
@@ -214,12 +216,20 @@ def test_what_is_no_page_is_said(api: Api, body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("following", "said"), [("/t", "names itself"), ("http://elsewhere.example/t", "another host")]
+    ("following", "said"),
+    [("/t", "names itself"), ("http://elsewhere.example/t", "another host"), ("http://[", "no address")],
 )
 def test_a_next_page_that_leads_astray_is_not_followed(api: Api, following: str, said: str) -> None:
     api.answers = {"/t": [page([1], following)]}
     refused(api, DataCheckFailed, said)
     assert len(api.asked) == 1
+
+
+def test_a_token_does_not_follow_to_another_host(api: Api) -> None:
+    elsewhere = api.address.replace("127.0.0.1", "localhost")
+    api.answers = {"/t": [Answer(302, headers={"Location": f"{elsewhere}/u"})], "/u": [page([1])]}
+    assert len(read(api)) == 1
+    assert api.asked == [("/t", f"Bearer {TOKEN}"), ("/u", None)]
 
 
 def test_a_replay_goes_on_at_the_first_page_that_is_not_done(api: Api) -> None:
