@@ -15,7 +15,7 @@ COMMANDS = {
     "broker": ("infra.broker_commands", "start | stop | status of the local Kafka broker"),
     "topics": ("infra.broker_commands", "make the topic, and say what it holds"),
     "access": ("infra.access", "let producer, stream and operator do with the topic what each needs"),
-    "produce": ("producers.produce_transactions", "replay a file into Kafka"),
+    "produce": ("producers.produce_transactions", "replay a file, a database table or an API into Kafka"),
     "stream": ("jobs.stream_transactions", "Kafka → bronze → silver → gold and alerts, until stopped; --recover"),
     "backfill": ("jobs.backfill_transactions", "compute days anew: gold and alerts from silver, silver from bronze"),
     "alerts": ("jobs.list_alerts", "list: what the rules found, each with its reason"),

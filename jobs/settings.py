@@ -8,11 +8,12 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from jobs import soundness
 from jobs.errors import SettingsError
@@ -36,6 +37,16 @@ def _host_and_port(value: str) -> str:
 def _time_zone(value: str) -> str:
     if value not in available_timezones():
         raise ValueError(f"'{value}' is not a time zone such as Africa/Kampala")
+    return value
+
+
+def _instant(value: str) -> str:
+    try:
+        has_zone = datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        has_zone = False
+    if not has_zone:
+        raise ValueError(f"'{value}' is no instant such as 2025-01-01T00:00:00Z")
     return value
 
 
@@ -112,6 +123,49 @@ class DummySettings(_Group):
     status: str
 
 
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+# The environment gives digits as a number.
+Digits = Annotated[str, BeforeValidator(str), StringConstraints(pattern=r"^[0-9]*$")]
+
+
+class DarajaSettings(_Group):
+    """What records of M-Pesa Daraja do not say."""
+
+    time_zone: TimeZone
+    currency: Currency
+    calling_code: Digits
+    short_code: Digits
+
+
+class MtnSettings(_Group):
+    """What records of MTN MoMo do not say."""
+
+    organisation: str
+
+
+class AirtelSettings(_Group):
+    """What records of Airtel Money do not say."""
+
+    organisation: str
+
+
+class PaysimSettings(_Group):
+    """What rows of PaySim do not say."""
+
+    currency: Currency
+    start: Annotated[str, AfterValidator(_instant)]
+
+
+class ApiSettings(_Group):
+    """How long an API is waited for, and how often it is asked again."""
+
+    tries: Positive
+    first_wait_ms: Positive
+    longest_wait_seconds: Positive
+    answer_seconds: Positive
+
+
 class ProducerSettings(_Group):
     """Limits of the producer."""
 
@@ -152,6 +206,11 @@ class Settings(_Group):
     kafka_streams: KafkaStreamsSettings
     maintain: MaintainSettings
     dummy: DummySettings
+    daraja: DarajaSettings
+    mtn: MtnSettings
+    airtel: AirtelSettings
+    paysim: PaysimSettings
+    api: ApiSettings
     producer: ProducerSettings
     broker: BrokerSettings
     production: ProductionSettings

@@ -1,13 +1,13 @@
-"""CSV rows as JSON records: of the dummy record, or of a GSMA transaction with one debit and one credit party."""
+"""Flat rows, of CSV or of a table, as JSON records; a GSMA transaction has one debit and one credit party."""
 
 import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from producers.wire import RawRecord
 
-ID_COLUMNS = ("transaction_id", "transactionReference")
+ID_COLUMNS = ("transaction_id", "transactionReference", "TransID", "nameOrig", "callback")
 PARTY_COLUMNS = ("debitParty", "creditParty")
 NUMBER_COLUMNS = ("transaction_amount",)
 DELIMITERS = ",;\t"
@@ -38,10 +38,11 @@ def row_records(lines: Iterator[bytes]) -> Iterator[RawRecord]:
         if cells is None:
             return
         if cells:
-            yield _record(rows.line_num + 1, names, cells)
+            yield row_record(rows.line_num + 1, names, cells)
 
 
-def _record(line: int, names: list[str], cells: list[str]) -> RawRecord:
+def row_record(line: int, names: Sequence[str], cells: Sequence[str]) -> RawRecord:
+    """The record of one row: its cells' text under their names, empty cells left out."""
     fields = [f"{json.dumps(name)}: {_value(name, cell)}" for name, cell in zip(names, cells, strict=False) if cell]
     problem = f"the row has {len(cells)} cells, its header {len(names)}" if len(cells) != len(names) else None
     return RawRecord(line, ("{" + ", ".join(fields) + "}").encode(errors="surrogateescape"), problem)

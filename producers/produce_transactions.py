@@ -1,8 +1,9 @@
-"""Replay transactions from a file or standard input into Kafka."""
+"""Replay transactions from a file, a database or an API into Kafka."""
 
 import contextlib
 import dataclasses
 import json
+import os
 import signal
 import sys
 import threading
@@ -16,14 +17,17 @@ from producers.replay import replay
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; gives the exit code: 0, 64 for wrong settings or files, 69 when Kafka takes nothing."""
+    """Run the command; gives the exit code: 0, 64 for wrong settings or sources, 65 for data that cannot be read, 69.
+
+    The last is for Kafka that takes nothing, and for a database or an API that is away.
+    """
     try:
         arguments = parser().parse_args(argv)
         settings = load_settings(
             arguments.conf_file, kafka__bootstrap=arguments.bootstrap, kafka__topic=arguments.topic
         )
         with _stop_signals() as stop, progress() as report:
-            counts = replay(options(arguments), settings, stop, report)
+            counts = replay(options(arguments, os.environ), settings, stop, report)
     except PlatformError as problem:
         print(f"momo produce: {problem}", file=sys.stderr)
         return problem.exit_code

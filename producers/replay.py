@@ -4,19 +4,23 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.topics import Topic, read_topic
 from jobs.errors import SettingsError
 from jobs.settings import Settings
+from producers.adapters.translation import NATIVE, SourceFormat, Translator
 from producers.contract import Contract, Reason, RecordFormat
 from producers.delivery import Delivery
+from producers.opening import SourceAddress, open_source
 from producers.pacing import at_rate, at_speed
-from producers.position import POSITIONS, Position
+from producers.places import BEGINNING, Place
+from producers.position import POSITIONS, Position, Progress
 from producers.rejections import Rejections
-from producers.sources import is_stream, read_records
+from producers.sources import is_stream
 from producers.wire import RawRecord, WireRecord
 
 if TYPE_CHECKING:
@@ -30,8 +34,11 @@ LOOK_SECONDS = 1.0
 class ReplayOptions:
     """What to replay and how; without `rate` (records a second) and `speed` (of event time) as fast as it goes."""
 
-    source: str
-    record_format: RecordFormat = "auto"
+    source: str = field(repr=False)
+    record_format: SourceFormat = "auto"
+    query: str | None = field(default=None, repr=False)
+    cursor: str | None = None
+    token: str | None = field(default=None, repr=False)
     rate: float | None = None
     speed: float | None = None
     loop: bool = False
@@ -45,24 +52,30 @@ class ReplayOptions:
         """Refuse what cannot go together; raises `SettingsError`."""
         if self.resume and not self.is_read_once:
             raise SettingsError(
-                "--resume goes on in a file that is sent as it is: leave out --loop, --faults and pipes."
+                "--resume goes on in a source that is sent as it is: leave out --loop, --faults and pipes."
             )
-        if self.loop and is_stream(self.source):
-            raise SettingsError("--loop cannot read a pipe again: save it to a file first.")
+        if self.loop and (self.address.is_address or is_stream(self.source)):
+            raise SettingsError("--loop reads a file again and again, and the source is none: save it to a file first.")
         if self.rate is not None and self.speed is not None:
             raise SettingsError("--rate and --speed are two paces: give one of them.")
         if min(self.rate or 1, self.speed or 1) < 0 or 0 in (self.rate, self.speed):
             raise SettingsError("--rate and --speed must be more than 0: leave them out to go as fast as it goes.")
         if self.manifest and not self.faults:
             raise SettingsError("--manifest tells what --faults did: give a fault plan too.")
-
-        if Path(self.source).resolve() in [path.resolve() for path in (self.rejected, self.manifest) if path]:
+        written = [path.resolve() for path in (self.rejected, self.manifest) if path]
+        if not self.address.is_address and Path(self.source).resolve() in written:
             raise SettingsError(f"{self.source} would be written over while it is read: name other files to write.")
 
     @property
     def is_read_once(self) -> bool:
         """Whether a line of the source names one record of the topic, so that a position makes sense."""
-        return not (self.loop or self.faults or is_stream(self.source))
+        is_pipe = not self.address.is_address and is_stream(self.source)
+        return not (self.loop or self.faults or is_pipe)
+
+    @property
+    def address(self) -> SourceAddress:
+        """What is to be read."""
+        return SourceAddress(self.source, self.query, self.cursor, self.token)
 
 
 @dataclass(frozen=True)
@@ -106,10 +119,11 @@ class _Replay:
         self, options: ReplayOptions, settings: Settings, stop: threading.Event, report: Report | None
     ) -> None:
         self._options, self._settings, self._stop, self._report = options, settings, stop, report
-        self._contract = Contract(settings.dummy.time_zone, options.record_format)
+        self._contract = Contract(settings.dummy.time_zone, _wire_format(options.record_format))
         self._faults = _fault_injector(options.faults)
-        self._first_pass = read_records(options.source, stop)
+        self._source = open_source(options.address, settings, stop)
         self._position: Position | None = None
+        self._began_at = datetime.now(UTC)
         self._read, self._started, self._next_look = 0, time.monotonic(), 0.0
 
     def run(self) -> ReplayCounts:
@@ -121,6 +135,7 @@ class _Replay:
             Delivery(settings, self._largest, self._reject_too_large) as self._delivery,
         ):
             after = self._resume(topic)
+            self._translator = Translator(options.record_format, settings, self._began_at)
             try:
                 for record in self._records(after):
                     self._delivery.send(record)
@@ -132,37 +147,48 @@ class _Replay:
             options.manifest.write_text(json.dumps(self._faults.manifest, indent=2))
         return self._counts()
 
-    def _resume(self, topic: Topic) -> int:
-        """The line after which to begin; the position counts on from there."""
+    def _resume(self, topic: Topic) -> Place:
+        """The place after which to begin; the position counts on from there."""
         if not self._options.is_read_once:
-            return 0
-        self._position = Position(Path(self._options.source), self._settings, topic.topic_id, self._options.positions)
-        self._delivery.line = self._position.load() if self._options.resume else 0
+            return BEGINNING
+        self._position = Position(self._source.identity, self._settings, topic.topic_id, self._options.positions)
+        so_far = (self._position.load() if self._options.resume else None) or Progress(BEGINNING, self._began_at)
+        self._delivery.line, self._began_at = so_far.place.line, so_far.began_at
         # At once: a replay from the beginning that is killed early must not be resumed where an older one ended.
-        self._position.save(self._delivery.line)
-        return self._delivery.line
+        self._position.save(so_far)
+        return so_far.place
 
-    def _records(self, after: int) -> Iterator[WireRecord]:
+    def _records(self, after: Place) -> Iterator[WireRecord]:
         """What is to be sent now: read, checked, spoiled where that was asked for, and paced, pass after pass."""
-        records = self._first_pass
         while True:
             read = self._read
-            yield from self._paced(self._checked(record for record in records if record.line > after))
+            yield from self._paced(self._checked(self._source.records(after)))
             # A pass that finds nothing would be repeated for ever, at full speed.
             if not self._options.loop or self._stop.is_set() or self._read == read:
                 return
-            records = read_records(self._options.source, self._stop)
 
     def _checked(self, records: Iterable[RawRecord]) -> Iterator[WireRecord]:
         for raw in records:
             self._read += 1
-            checked = self._contract.check(raw)
+            checked = self._check(raw)
             if isinstance(checked, WireRecord):
                 yield checked
             else:
                 self._rejections.add(raw.line, raw.raw, checked)
                 self._delivery.skip(raw.line)
                 self._look_if_due()
+
+    def _check(self, raw: RawRecord) -> WireRecord | list[Reason]:
+        """The record to send, or every reason to refuse it.
+
+        One that keeps the wire contract is sent as it is, whatever else it holds: most do, and are parsed once.
+        """
+        if self._options.record_format in ("auto", *NATIVE):
+            checked = self._contract.check(raw)
+            if isinstance(checked, WireRecord):
+                return checked
+        event = self._translator.translate(raw)
+        return event if isinstance(event, list) else self._contract.check(event)
 
     def _paced(self, records: Iterator[WireRecord]) -> Iterator[WireRecord]:
         if self._faults:
@@ -192,7 +218,7 @@ class _Replay:
         """The rejected records first: a position that passes them must not outlive them."""
         self._rejections.sync()
         if self._position:
-            self._position.save(self._delivery.line)
+            self._position.save(Progress(self._source.reached(self._delivery.line), self._began_at))
 
     def _reject_too_large(self, record: WireRecord) -> None:
         reason = Reason("", f"too large: the topic and topic.max_message_bytes take {self._largest:,} bytes at most")
@@ -207,6 +233,11 @@ class _Replay:
             rejected=self._rejections.count,
             seconds=time.monotonic() - self._started,
         )
+
+
+def _wire_format(record_format: SourceFormat) -> RecordFormat:
+    """What the check is to accept; other formats' records are GSMA events by then."""
+    return record_format if record_format == "auto" or record_format == "dummy" else "gsma"
 
 
 def _fault_injector(plan: Path | None) -> "FaultInjector | None":

@@ -7,7 +7,6 @@ cannot be read comes out as a record with its problem.
 import codecs
 import io
 import itertools
-import re
 import select
 import threading
 import zlib
@@ -64,12 +63,6 @@ def _reader(source: str, head: bytes) -> Callable[[Iterator[bytes]], Iterator[Ra
 
 
 def _opened(source: str) -> io.FileIO:
-    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", source)
-    if scheme:
-        raise SettingsError(
-            f"The source is a {scheme.group()} address, but files and - (standard input) are what can be read: "
-            "save it to a file first."
-        )
     try:
         return io.FileIO(0, closefd=False) if source == STANDARD_INPUT else io.FileIO(source)
     except OSError as problem:

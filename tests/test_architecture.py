@@ -25,6 +25,7 @@ PURE = [
     "jobs/alerts/examples.py",
     "producers/faults.py",
     "producers/simulation.py",
+    *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "producers" / "adapters").glob("*.py"))),
 ]
 WORLD = {"kafka", "deltalake", "delta", "jobs.lake", "jobs.sources", "jobs.session", "jobs.pipeline", "infra"}
 

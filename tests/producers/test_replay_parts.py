@@ -3,9 +3,12 @@
 import base64
 import json
 import os
+import stat
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +16,10 @@ from jobs.errors import SettingsError
 from jobs.settings import load_settings
 from producers.contract import Reason
 from producers.pacing import at_rate, at_speed
-from producers.position import Position
+from producers.places import BEGINNING, Place, Places
+from producers.position import Position, Progress
 from producers.rejections import Rejections
+from producers.source_files import FileSource
 from producers.wire import WireRecord
 
 SETTINGS = load_settings(environment={})
@@ -75,7 +80,12 @@ def test_one_record_from_the_far_future_holds_up_no_other(clock: Clock) -> None:
 
 
 def position(source: Path, topic_id: str = "t1") -> Position:
-    return Position(source, SETTINGS, topic_id, source.parent / "positions")
+    identity = FileSource(str(source), threading.Event()).identity
+    return Position(identity, SETTINGS, topic_id, source.parent / "positions")
+
+
+def at(line: int, place: Any = None) -> Progress:
+    return Progress(Place(line, place), NOON)
 
 
 @pytest.fixture
@@ -86,17 +96,32 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_a_position_is_found_again_and_is_that_of_its_file_alone(source: Path) -> None:
-    assert position(source).load() == 0
-    position(source).save(7)
-    assert position(source).load() == 7
+    assert position(source).load() is None
+    position(source).save(at(7, {"page": "é"}))
+    assert position(source).load() == at(7, {"page": "é"})
     other = source.with_name("b.ndjson")
     other.write_text("{}\n")
-    assert position(other).load() == 0
+    assert position(other).load() is None
+
+
+def test_a_position_is_for_its_owner_alone(source: Path) -> None:
+    position(source).save(at(7))
+    position(source).save(at(8))
+    (file,) = (source.parent / "positions").iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_place_is_reached_when_all_before_it_is_done() -> None:
+    places = Places(BEGINNING)
+    for line in (3, 3, 7):
+        places.add(Place(line, f"page {line}"))
+    reached = [places.reached(line) for line in (0, 2, 3, 6, 7, 9)]
+    assert [place.line for place in reached] == [0, 0, 3, 3, 7, 7]
 
 
 @pytest.mark.parametrize("change", ["longer", "same length, later"])
 def test_a_changed_file_is_not_resumed(source: Path, change: str) -> None:
-    position(source).save(7)
+    position(source).save(at(7))
     if change == "longer":
         source.write_text("{}\n" * 11)
     else:
@@ -106,14 +131,14 @@ def test_a_changed_file_is_not_resumed(source: Path, change: str) -> None:
 
 
 def test_a_topic_made_anew_is_not_resumed_into(source: Path) -> None:
-    position(source).save(7)
+    position(source).save(at(7))
     with pytest.raises(SettingsError, match="was made anew since line 7"):
         position(source, topic_id="t2").load()
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"line": 3}', "null"])
 def test_a_damaged_position_is_refused_and_never_skips(source: Path, damage: str) -> None:
-    position(source).save(7)
+    position(source).save(at(7))
     (file,) = (source.parent / "positions").iterdir()
     file.write_text(damage)
     with pytest.raises(SettingsError, match="is damaged: delete it"):

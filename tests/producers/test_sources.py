@@ -176,13 +176,10 @@ def test_nothing_that_a_stop_cuts_off_looks_like_a_broken_record(
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("postgresql://user:secret@host/db", r"a postgresql:// address"),
-        ("https://host/x.json?token=secret", r"a https:// address"),
         ("no/such/file.json", "No such file"),
         (".", "Is a directory"),
     ],
 )
-def test_a_source_that_cannot_be_opened_is_one_sentence_without_secrets(source: str, said: str) -> None:
-    with pytest.raises(SettingsError, match=said) as refused:
+def test_a_source_that_cannot_be_opened_is_one_sentence(source: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
         read_records(source, threading.Event())
-    assert "secret" not in str(refused.value)

@@ -422,7 +422,14 @@ def test_nothing_that_is_printed_shows_a_number_of_a_customer(
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["--source", "https://api/x?key=secret"], 64, "a https:// address"),
+        (["--source", "https://api/x?key=secret", "--loop"], 64, "--loop reads a file"),
+        (
+            ["--source", "https://api/x?key=secret", "--token-variable", "NO_SUCH"],
+            64,
+            "'NO_SUCH' that --token-variable",
+        ),
+        (["--source", "env:NO_SUCH"], 64, "'NO_SUCH' that --source names is empty"),
+        (["--source", "postgresql://momo:secret@host/x"], 64, "by --query SQL"),
         (["--source", "no/such/file"], 64, "No such file"),
         (["--source", str(DATA), "--format", "xml"], 64, "momo produce --help"),
         (["--source", str(DATA), "--rate", "1", "--speed", "1"], 64, "not allowed with"),

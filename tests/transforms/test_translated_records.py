@@ -1,0 +1,33 @@
+"""What adapters make of other formats' records is fit for silver, and means there what it meant to the provider."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from producers.contract import Contract
+from producers.wire import RawRecord, WireRecord
+from tests.builders import bronze_rows
+
+EVENTS = sorted((Path(__file__).parents[1] / "producers" / "samples").glob("*.event.json"))
+
+
+def test_every_golden_event_is_accepted_with_its_amount_parties_and_time(spark: SparkSession) -> None:
+    texts = [path.read_bytes() for path in EVENTS]
+    rows = bronze_rows(spark, texts).orderBy("offset")
+    columns = ["broken_rules", "amount", "currency", "debit_party", "credit_party", "channel", "status"]
+    found = [tuple(row) for row in rows.select(*columns, F.unix_micros("event_time")).collect()]
+
+    expected = []
+    for text in texts:
+        event, checked = json.loads(text), Contract("UTC").check(RawRecord(1, text))
+        assert isinstance(checked, WireRecord) and checked.event_time
+        parties = [f"{event[side][0]['key']}:{event[side][0]['value']}" for side in ("debitParty", "creditParty")]
+        channel = {entry["key"]: entry["value"] for entry in event["metadata"]}.get("channel", "unknown")
+        micros = round(checked.event_time.timestamp() * 1_000_000)
+        expected.append(
+            ([], Decimal(event["amount"]), event["currency"], *parties, channel, event["transactionStatus"], micros)
+        )
+    assert found == expected
