@@ -1,0 +1,68 @@
+"""Typologies of cash: deposits and withdrawals at agents, divided so that each looks small."""
+
+from producers.products import KES_PER_USD
+from producers.typologies.scene import Case, Payment, Scene
+
+# Highest amount of each band of the agent's commission on a deposit in KES, as the press printed it in 2018: two
+# deposits of 500 earn 16, one of 1,000 earns 9.
+COMMISSION_BANDS = (510, 1_010, 1_510, 2_510, 3_510, 5_010, 7_510, 10_010)
+
+
+def split_deposits(scene: Scene) -> Case:
+    """One cash-in handed in as several, each at the top of a commission band, for the agent is paid for each.
+
+    Same agent, same customer, minutes apart. Tiered commissions cause it (GSMA, Mobile Money Deployment, on split
+    transactions); Safaricom looks for it in the till's day or week and added bands against it; in MoMTSim it is the
+    scenario SplitDeposit, one to ten deposits in a step at one agent.
+    """
+    agent, customer = scene.parties.agents(1)[0], scene.parties.customer()
+    top_usd = COMMISSION_BANDS[scene.count(0, len(COMMISSION_BANDS) - 1)] / KES_PER_USD
+    times = scene.steps_ms(scene.count(2, 6), 25, 300)
+    # In notes, and never over the band.
+    top_minor = int(top_usd * scene.market.units_per_usd * 10**scene.market.minor_units)
+    note = scene.market.smallest_note * int(10**scene.market.minor_units)
+    amounts = [max(note, int(scene.between(0.88, 1) * top_minor) // note * note) for _ in times]
+    return Case([Payment("cash_in", at, agent, customer, amount) for at, amount in zip(times, amounts, strict=True)])
+
+
+def structuring(scene: Scene) -> Case:
+    """Cash-ins just under the limit of one transaction, by several agents into one account within a day (smurfing).
+
+    Amounts in [0.8 T, T) of a threshold T, several a day: Tazama rule 091 (amount against a regulatory threshold) and
+    its typologies 010 (structuring just below the threshold) and 129 (smurfing).
+    """
+    customer = scene.parties.customer()
+    count = scene.count(3, 8)
+    agents = scene.parties.agents(scene.count(2, 5))
+    limit_minor = scene.market.largest_amount * int(10**scene.market.minor_units)
+    payments = [
+        Payment(
+            "cash_in",
+            at,
+            agents[place % len(agents)],
+            customer,
+            scene.part(scene.between(0.82, 0.99), limit_minor, True),
+        )
+        for place, at in enumerate(scene.spread_ms(count, 2, 20))
+    ]
+    return Case(payments)
+
+
+def reversal_after_cash_out(scene: Scene) -> Case:
+    """Money is sent, taken out in cash, and then claimed back as sent to a wrong number.
+
+    An operator can only freeze what is still there: MTN Uganda reverses within about a day and never what was
+    withdrawn (Techjaja; Uganda Radio Network), so whoever is quicker has both.
+    """
+    sender, receiver = scene.parties.customer(), scene.parties.customer()
+    agent = scene.parties.agents(1)[0]
+    sent = scene.amount(scene.between(8, 150))
+    out_at = scene.gap_ms(60, 900)
+    claimed_at = out_at + scene.gap_ms(120, 3_600)
+    return Case(
+        [
+            Payment("p2p", 0, sender, receiver, sent),
+            Payment("cash_out", out_at, receiver, agent, scene.part(scene.between(0.7, 0.98), sent, True)),
+            Payment("p2p", claimed_at, sender, receiver, sent, reverses=0),
+        ]
+    )
