@@ -148,8 +148,8 @@ def _with_rows(plan: SimulationPlan, drawn: Transactions, staged: Sequence[_Stag
     rows, first = [], len(drawn.market)
     for one in staged:
         for payment in (*one.case.payments, *one.case.history):
-            original = -1 if payment.reverses is None else first + payment.reverses
-            rows.append((*_columns(one, payment), original))
+            reversed_row = -1 if payment.reverses is None else first + payment.reverses
+            rows.append((*_columns(one, payment), reversed_row))
         first += _size(one)
     start_ms, market, product, payer, payee, amount_minor, original = np.array(rows, dtype=np.int64).reshape(-1, 7).T
     count = len(rows)

@@ -1,0 +1,86 @@
+"""An evaluation as tables for a terminal and for a page."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from infra.detection.estimates import REAL_PREVALENCE, Share
+from infra.detection.measure import ANY_RULE, Evaluation, RecallFigures, RuleFigures
+
+RULE_HEADINGS = (
+    "rule", "state", "alerts", "on its cases", "on others", "precision", "at 2 in a million", "alerts per 1,000 "
+    "customers a day", "of them on no case",
+)  # fmt: skip
+RECALL_HEADINGS = ("typology", "rule", "cases", "found", "recall")
+ASSUMPTION = (
+    "Intervals are of 95 % (Wilson). The precision at the real prevalence assumes that a fraud is found as often, and "
+    "an honest transaction raises an alert as often, as here, and that the mix of typologies is that of here."
+)
+
+
+def summary(found: Evaluation) -> str:
+    """In one line what was looked at."""
+    unsent = f", {found.cases_not_in_silver:,} more not in silver" if found.cases_not_in_silver else ""
+    return (
+        f"{found.transactions:,} completed transactions, {found.customer_days:,} customer-days, {found.cases:,} "
+        f"planted cases{unsent}: {found.prevalence * 1e6:,.0f} of a million transactions are fraud "
+        f"(in reality {REAL_PREVALENCE * 1e6:.0f})"
+    )
+
+
+def markdown(found: Evaluation) -> str:
+    """As a part of a page."""
+    parts = [
+        summary(found) + ".",
+        _markdown_table(RULE_HEADINGS, [_rule_row(figures) for figures in found.rules]),
+        _markdown_table(RECALL_HEADINGS, [_recall_row(figures) for figures in found.recalls]),
+        ASSUMPTION,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def print_evaluation(found: Evaluation) -> None:
+    """For a person at a terminal."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = 200
+    console.print(summary(found))
+    for headings, rows in (
+        (RULE_HEADINGS, [_rule_row(figures) for figures in found.rules]),
+        (RECALL_HEADINGS, [_recall_row(figures) for figures in found.recalls]),
+    ):
+        table = Table(*headings, box=None, pad_edge=False)
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+    console.print(ASSUMPTION)
+
+
+def _rule_row(rule: RuleFigures) -> list[str]:
+    value, low, high = rule.precision_at_real
+    return [
+        *(rule.rule_id, rule.state, f"{rule.alerts:,}", f"{rule.on_its_cases:,}", f"{rule.on_other_cases:,}"),
+        _share(rule.precision),
+        "–" if value is None else f"{value:.2%} ({low:.2%} to {high:.2%})",
+        _rate(rule.alerts_per_1000),
+        _rate(rule.false_per_1000),
+    ]
+
+
+def _recall_row(found: RecallFigures) -> list[str]:
+    rule = "any of its rules" if found.rule_id == ANY_RULE else found.rule_id
+    return [found.typology, rule, f"{found.recall.count:,}", f"{found.recall.hits:,}", _share(found.recall)]
+
+
+def _share(found: Share) -> str:
+    return "–" if found.value is None else f"{found.value:.0%} ({found.low:.0%} to {found.high:.0%})"
+
+
+def _rate(rate: float | None) -> str:
+    return "–" if rate is None else f"{rate:.2f}"
+
+
+def _markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
