@@ -1,52 +1,29 @@
-"""What the lake knows of planted cases: their rows of silver, all traffic, and the alerts."""
+"""What silver knows of planted cases: who took part, and all the traffic around them. Pure."""
 
 from collections.abc import Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from infra.detection.measure import PARTY_COLUMNS, Traffic
 from infra.detection.truth import PlantedCase
-from jobs.lake import Lake, text
-from schemas.tables import SILVER
 
-# So many texts in a query are read in a fraction of a second.
-REFERENCES_AT_ONCE = 5_000
+# Of silver's completed rows, what is looked at.
+COLUMNS = ("transaction_reference", "event_date", *PARTY_COLUMNS)
 
 
-def read_alerts(lake: Lake) -> pa.Table:
-    """All alerts, of active and of shadow rules."""
-    return lake.query("""
-        SELECT alert_id, rule_id, state, entity, window_start, window_end, first_event_time, transaction_references
-        FROM alerts
-    """)
+def parties_of(completed: pa.Table, cases: Sequence[PlantedCase]) -> pa.Table:
+    """The completed transactions of the cases, and who took part in each."""
+    references = pa.array([one for case in cases for one in case.transaction_references], pa.string())
+    is_planted = pc.is_in(completed["transaction_reference"], value_set=references)
+    return completed.filter(is_planted).select(["transaction_reference", *PARTY_COLUMNS])
 
 
-def read_parties(lake: Lake, cases: Sequence[PlantedCase]) -> pa.Table:
-    """Who took part in the completed transactions of the cases, one row each."""
-    references = [reference for case in cases for reference in case.transaction_references]
-    columns = ", ".join(PARTY_COLUMNS)
-    parts = [
-        lake.query(f"""
-            SELECT transaction_reference, {columns} FROM {SILVER.name}
-            WHERE status = 'completed' AND transaction_reference IN ({", ".join(map(text, some))})
-        """)
-        for some in (
-            references[first : first + REFERENCES_AT_ONCE] for first in range(0, len(references), REFERENCES_AT_ONCE)
-        )
+def traffic_of(completed: pa.Table) -> Traffic:
+    """How many completed transactions there are, and on how many days each customer had a part in one."""
+    sides = [
+        completed.select(["event_date", f"{side}_token"]).rename_columns(["event_date", "token"])
+        for side in ("debit", "credit")
     ]
-    schema = pa.schema([(name, pa.string()) for name in ("transaction_reference", *PARTY_COLUMNS)])
-    return pa.concat_tables([schema.empty_table(), *parts])
-
-
-def read_traffic(lake: Lake) -> Traffic:
-    """Completed transactions, and the days of each customer on which there was one of theirs."""
-    completed = f"FROM {SILVER.name} WHERE status = 'completed'"
-    return Traffic(
-        transactions=lake.value(f"SELECT count(*) {completed}"),
-        customer_days=lake.value(f"""
-            SELECT count(*) FROM (
-                SELECT event_date, debit_token {completed} AND debit_token IS NOT NULL
-                UNION SELECT event_date, credit_token {completed} AND credit_token IS NOT NULL
-            )
-        """),
-    )
+    customers = pa.concat_tables(sides).drop_null()
+    return Traffic(completed.num_rows, customers.group_by(["event_date", "token"]).aggregate([]).num_rows)

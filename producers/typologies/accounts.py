@@ -85,7 +85,7 @@ def exceptional_amount(scene: Scene) -> Case:
     return Case([Payment("p2p", 0, payer, payee, scene.amount(usual * scene.between(15, 60)))], history)
 
 
-def duplicate_payments(scene: Scene) -> Case:
+def duplicate_payment(scene: Scene) -> Case:
     """The same amount to the same payee again and again within minutes, each under a reference of its own.
 
     Tazama typology 095 (duplicated payments) with its rules 006 (similar amounts) and 008 (same creditor).

@@ -3,12 +3,15 @@
 from producers.products import KES_PER_USD
 from producers.typologies.scene import Case, Payment, Scene
 
-# Highest amount of each band of the agent's commission on a deposit in KES, as the press printed it in 2018: two
-# deposits of 500 earn 16, one of 1,000 earns 9.
-COMMISSION_BANDS = (510, 1_010, 1_510, 2_510, 3_510, 5_010, 7_510, 10_010)
+# Highest amount of each band of the agent's commission on a deposit: M-Pesa Kenya, as the press printed it in 2018 (two
+# deposits of 500 earn 16, one of 1,000 earns 9), and MTN Uganda (The Konsult Hub). Elsewhere Kenya's, to scale.
+COMMISSION_TOPS = {
+    "KES": (510, 1_010, 1_510, 2_510, 3_510, 5_010, 7_510, 10_010),
+    "UGX": (2_500, 5_000, 15_000, 30_000, 45_000, 60_000, 125_000, 250_000),
+}
 
 
-def split_deposits(scene: Scene) -> Case:
+def split_transaction(scene: Scene) -> Case:
     """One cash-in handed in as several, each at the top of a commission band, for the agent is paid for each.
 
     Same agent, same customer, minutes apart. Tiered commissions cause it (GSMA, Mobile Money Deployment, on split
@@ -16,12 +19,10 @@ def split_deposits(scene: Scene) -> Case:
     scenario SplitDeposit, one to ten deposits in a step at one agent.
     """
     agent, customer = scene.parties.agents(1)[0], scene.parties.customer()
-    top_usd = COMMISSION_BANDS[scene.count(0, len(COMMISSION_BANDS) - 1)] / KES_PER_USD
-    times = scene.steps_ms(scene.count(2, 6), 25, 300)
+    times, top = scene.steps_ms(scene.count(2, 6), 25, 300), _band_top(scene)
+    note, minor = scene.market.smallest_note, int(10**scene.market.minor_units)
     # In notes, and never over the band.
-    top_minor = int(top_usd * scene.market.units_per_usd * 10**scene.market.minor_units)
-    note = scene.market.smallest_note * int(10**scene.market.minor_units)
-    amounts = [max(note, int(scene.between(0.88, 1) * top_minor) // note * note) for _ in times]
+    amounts = [max(note, int(scene.between(0.88, 1) * top) // note * note) * minor for _ in times]
     return Case([Payment("cash_in", at, agent, customer, amount) for at, amount in zip(times, amounts, strict=True)])
 
 
@@ -48,7 +49,7 @@ def structuring(scene: Scene) -> Case:
     return Case(payments)
 
 
-def reversal_after_cash_out(scene: Scene) -> Case:
+def reversal_scam(scene: Scene) -> Case:
     """Money is sent, taken out in cash, and then claimed back as sent to a wrong number.
 
     An operator can only freeze what is still there: MTN Uganda reverses within about a day and never what was
@@ -66,3 +67,11 @@ def reversal_after_cash_out(scene: Scene) -> Case:
             Payment("p2p", claimed_at, sender, receiver, sent, reverses=0),
         ]
     )
+
+
+def _band_top(scene: Scene) -> float:
+    """The top of one of the market's bands, in units of its currency."""
+    market, kenya = scene.market, COMMISSION_TOPS["KES"]
+    scaled = [top / KES_PER_USD * market.units_per_usd for top in kenya]
+    tops = COMMISSION_TOPS.get(market.currency, scaled)
+    return tops[scene.count(0, len(tops) - 1)]

@@ -18,10 +18,9 @@ MILLION = 1_000_000
 TYPOLOGIES: dict[str, Callable[[Scene], Case]] = {
     typology.__name__: typology
     for typology in (
-        cash.split_deposits, cash.structuring, cash.reversal_after_cash_out, transfers.fan_in_out,
-        transfers.fan_out_burst, transfers.layering, transfers.layering_with_commission, transfers.agent_loop,
-        accounts.account_takeover, accounts.velocity_burst, accounts.exceptional_amount, accounts.duplicate_payments,
-        accounts.dormant_account,
+        cash.split_transaction, cash.structuring, cash.reversal_scam, transfers.mule_account, transfers.fan_out,
+        transfers.rapid_in_out, transfers.agent_loop, accounts.account_takeover, accounts.velocity_burst,
+        accounts.exceptional_amount, accounts.duplicate_payment, accounts.dormant_account,
     )
 }  # fmt: skip
 # Ninety days of silence and something before and after.

@@ -3,7 +3,7 @@
 from producers.typologies.scene import Case, Payment, Scene
 
 
-def fan_in_out(scene: Scene) -> Case:
+def mule_account(scene: Scene) -> Case:
     """Many pay into one account within a day, and minutes after the last one the money leaves in cash: a mule.
 
     Five or more payers in 24 hours: Tazama rules 002 and 016 (convergence) and its typology 214 (mule accounts).
@@ -22,7 +22,7 @@ def fan_in_out(scene: Scene) -> Case:
     return Case(payments)
 
 
-def fan_out_burst(scene: Scene) -> Case:
+def fan_out(scene: Scene) -> Case:
     """One account pays many others, of like amounts, within an hour or two.
 
     Five or more payees within eight hours: Tazama rule 017 (divergence); `fan_out` of AMLSim.
@@ -37,21 +37,26 @@ def fan_out_burst(scene: Scene) -> Case:
     )
 
 
-def layering(scene: Scene) -> Case:
-    """Money passes through two to four accounts within minutes each, whole but for a coin or two.
+def rapid_in_out(scene: Scene) -> Case:
+    """Money passes through two to four accounts within minutes each; in half of the cases each keeps its commission.
 
-    What comes in goes out within ten percent in a day: Tazama rules 024 and 025 (mirroring without commission) and 090
-    (a chain of two hops and more).
+    What comes in goes out within ten percent in a day: Tazama rules 024 and 025 (mirroring), 026 and 027 (mirroring
+    less a commission of ten percent) and 090 (a chain of two hops and more).
     """
-    return _chain(scene, kept=(0.0, 0.02))
-
-
-def layering_with_commission(scene: Scene) -> Case:
-    """As layering, but each account keeps about a tenth for its trouble.
-
-    Tazama rules 026 and 027: mirroring less a commission of ten percent.
-    """
-    return _chain(scene, kept=(0.07, 0.12))
+    least, most = (0.07, 0.12) if scene.random.random() < 0.5 else (0.0, 0.02)
+    hops = scene.count(2, 4)
+    holders = [scene.parties.customer() for _ in range(hops + 1)]
+    amount = scene.amount(scene.between(40, 700))
+    payments: list[Payment] = []
+    for place, at in enumerate(scene.steps_ms(hops, 120, 1_800)):
+        payments.append(Payment("p2p", at, holders[place], holders[place + 1], amount))
+        amount = scene.part(1 - scene.between(least, most), amount)
+    # Half of the chains end in cash.
+    if scene.random.random() < 0.5:
+        out_at = payments[-1].at_ms + scene.gap_ms(120, 1_800)
+        cash = scene.part(1, amount, is_cash=True)
+        payments.append(Payment("cash_out", out_at, holders[-1], scene.parties.agents(1)[0], cash))
+    return Case(payments)
 
 
 def agent_loop(scene: Scene) -> Case:
@@ -75,19 +80,3 @@ def agent_loop(scene: Scene) -> Case:
             for place, at in enumerate(times)
         ]
     )
-
-
-def _chain(scene: Scene, kept: tuple[float, float]) -> Case:
-    hops = scene.count(2, 4)
-    holders = [scene.parties.customer() for _ in range(hops + 1)]
-    amount = scene.amount(scene.between(40, 700))
-    payments: list[Payment] = []
-    for place, at in enumerate(scene.steps_ms(hops, 120, 1_800)):
-        payments.append(Payment("p2p", at, holders[place], holders[place + 1], amount))
-        amount = scene.part(1 - scene.between(*kept), amount)
-    # Half of the chains end in cash.
-    if scene.random.random() < 0.5:
-        out_at = payments[-1].at_ms + scene.gap_ms(120, 1_800)
-        cash = scene.part(1, amount, is_cash=True)
-        payments.append(Payment("cash_out", out_at, holders[-1], scene.parties.agents(1)[0], cash))
-    return Case(payments)

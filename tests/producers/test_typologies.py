@@ -178,7 +178,7 @@ def test_a_case_lasts_from_its_first_event_to_its_last(cases, events):
 
 
 def test_split_deposits_are_of_one_agent_and_customer_and_near_each_other(played):
-    for case in played["split_deposits"]:
+    for case in played["split_transaction"]:
         assert {event["type"] for event in case} == {"deposit"}
         assert len({(payer(event), payee(event)) for event in case}) == 1
         assert 2 <= len(case) <= 6
@@ -196,7 +196,7 @@ def test_structuring_stays_under_the_limit_and_comes_near_it(played):
 
 
 def test_a_mule_is_paid_by_five_or_more_and_pays_nearly_all_out(played):
-    for case in played["fan_in_out"]:
+    for case in played["mule_account"]:
         ins = [event for event in case if event["type"] == "transfer"]
         outs = [event for event in case if event["type"] == "withdrawal"]
         mule = payee(ins[0])
@@ -207,22 +207,22 @@ def test_a_mule_is_paid_by_five_or_more_and_pays_nearly_all_out(played):
 
 
 def test_a_fan_out_pays_six_or_more_within_hours(played):
-    for case in played["fan_out_burst"]:
+    for case in played["fan_out"]:
         assert len({payer(event) for event in case}) == 1
         assert len({payee(event) for event in case}) == len(case) >= 6
         assert span(case) <= timedelta(hours=2)
 
 
-@pytest.mark.parametrize(
-    ("typology", "least", "most"), [("layering", 0.96, 1), ("layering_with_commission", 0.86, 0.95)]
-)
-def test_layers_pass_on_what_came_in_within_minutes(played, typology, least, most):
-    for case in played[typology]:
+def test_layers_pass_on_what_came_in_within_minutes_and_some_keep_a_commission(played):
+    passed = []
+    for case in played["rapid_in_out"]:
         for came, went in itertools.pairwise(case):
             assert payee(came) == payer(went)
             assert timedelta(minutes=2) <= begun(went) - begun(came) <= timedelta(minutes=30)
             if went["type"] == "transfer":
-                assert least <= amount(went) / amount(came) <= most
+                passed.append(float(amount(went) / amount(came)))
+    whole, less_commission = [p for p in passed if p >= 0.97], [p for p in passed if 0.87 <= p <= 0.94]
+    assert whole and less_commission and len(whole) + len(less_commission) == len(passed)
 
 
 def test_an_agent_loop_ends_where_it_began(played):
@@ -257,13 +257,13 @@ def test_an_exceptional_amount_is_many_times_all_before(played, finals):
 
 
 def test_duplicates_say_the_same_under_another_reference(played):
-    for case in played["duplicate_payments"]:
+    for case in played["duplicate_payment"]:
         assert len(case) >= 2
         assert len({(payer(event), payee(event), event["amount"], event["type"]) for event in case}) == 1
 
 
 def test_a_reversal_comes_after_the_money_was_taken_out(played):
-    for sent, out, claimed in played["reversal_after_cash_out"]:
+    for sent, out, claimed in played["reversal_scam"]:
         assert claimed["originalTransactionReference"] == sent["transactionReference"]
         assert (claimed["type"], claimed["amount"]) == ("reversal", sent["amount"])
         assert (payer(out), payee(claimed)) == (payee(sent), payer(sent))
