@@ -37,6 +37,8 @@ TOPIC_RIGHTS = {
     "stream": ("READ", "DESCRIBE"),
     "operator": ("CREATE", "ALTER", "ALTER_CONFIGS", "DESCRIBE", "DESCRIBE_CONFIGS"),
 }
+# The same of the topic of the alerts, which the stream writes.
+ALERT_RIGHTS = {"stream": ("WRITE", "DESCRIBE"), "operator": TOPIC_RIGHTS["operator"]}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,18 +53,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_settings_arguments(parser, "kafka")
     arguments = parser.parse_args(argv)
     settings = settings_from(arguments)
-    wanted = rules(settings.kafka.topic, {part: getattr(arguments, part) for part in TOPIC_RIGHTS})
+    wanted = rules(settings, {part: getattr(arguments, part) for part in TOPIC_RIGHTS})
     added, there = grant(settings, wanted)
     _print(settings, added, there, arguments.json)
     return 0
 
 
-def rules(topic: str, users: Mapping[str, str]) -> list[Any]:
+def rules(settings: Settings, users: Mapping[str, str]) -> list[Any]:
     """The access rules: part → user, as Kafka's own objects."""
-    pattern = ResourcePattern(ResourceType.TOPIC, topic)
     group = ResourcePattern(ResourceType.GROUP, GROUP_PREFIX, ACLResourcePatternType.PREFIXED)
-    on_topic = [_allow(users[part], right, pattern) for part, rights in TOPIC_RIGHTS.items() for right in rights]
-    return [*on_topic, _allow(users["stream"], "READ", group)]
+    topics = ((settings.kafka.topic, TOPIC_RIGHTS), (settings.alerts.topic, ALERT_RIGHTS))
+    on_topics = [
+        _allow(users[part], right, ResourcePattern(ResourceType.TOPIC, topic))
+        for topic, parts in topics
+        for part, rights in parts.items()
+        for right in rights
+    ]
+    return [*on_topics, _allow(users["stream"], "READ", group)]
 
 
 def grant(settings: Settings, wanted: Sequence[Any]) -> tuple[list[Any], list[Any]]:

@@ -41,15 +41,17 @@ class TopicState:
 
 
 def create_topic(settings: Settings) -> bool:
-    """Make the topic as the settings say; false when it was there already.
+    """Make the topic as the settings say, and that of the alerts; false when the first was there already.
 
     Raises `SettingsError` when the topic that is there has fewer partitions or takes its record times from producers,
     or when the cluster has too few brokers for the replication; `DependencyMissing` when no broker answers.
     """
     with administration(settings) as admin:
-        is_new = _describe(admin, settings.kafka.topic) is None and _create(admin, settings)
+        is_new = _describe(admin, settings.kafka.topic) is None and _create(admin, settings, settings.kafka.topic)
         if not is_new:
             _require_fit(admin, settings)
+        if _describe(admin, settings.alerts.topic) is None:
+            _create(admin, settings, settings.alerts.topic)
     return is_new
 
 
@@ -130,7 +132,7 @@ def _describe(admin: Any, topic: str) -> dict[str, Any] | None:
     return described if described["error_code"] == 0 else None
 
 
-def _create(admin: Any, settings: Settings) -> bool:
+def _create(admin: Any, settings: Settings, name: str) -> bool:
     topic = settings.topic
     new = {
         "num_partitions": topic.partitions,
@@ -143,7 +145,7 @@ def _create(admin: Any, settings: Settings) -> bool:
         },
     }
     try:
-        admin.create_topics({settings.kafka.topic: new}, wait_for_metadata=True)
+        admin.create_topics({name: new}, wait_for_metadata=True)
     except TopicAlreadyExistsError:
         return False
     except InvalidReplicationFactorError:

@@ -164,6 +164,11 @@ class Lake:
         """Files with new rows of the commits after this version."""
         return [file for commit in self._commits(table, after) for file in self._added(table, commit)]
 
+    def newer(self, table: Table, after: int) -> tuple[int, list[str]]:
+        """The newest version since this one, and the files with new rows of the commits in between."""
+        commits = list(self._commits(table, after))
+        return after + len(commits), [file for commit in commits for file in self._added(table, commit)]
+
     def has_lost_rows(self, table: Table, after: int) -> bool:
         """Whether a commit after this version took rows away or changed some; a compaction does neither."""
         return any(_takes_away(_actions(commit)) for commit in self._commits(table, after))

@@ -1,7 +1,8 @@
-"""The wiring: Kafka → bronze → quarantine or silver → gold, as two streaming queries.
+"""The wiring: Kafka → bronze → quarantine or silver → gold and alerts, as two streaming queries and a follower.
 
 `ingest` turns Kafka's records into rows by pure functions and writes bronze, quarantine and silver; `gold` counts
-silver's appends in windows. Each writer is safe to repeat, which is what a restart after a kill does.
+silver's appends in windows; alerts follow silver's commits without Spark. Each writer is safe to repeat, which is what
+a restart after a kill does.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,11 @@ from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from jobs import bronze, enrichment, gold
+from jobs.alerts import progress
+from jobs.alerts.following import AlertFollower
+from jobs.alerts.rulebook import LiveRules
+from jobs.alerts.sending import Receiver, Sending
+from jobs.alerts.writing import AlertWriter
 from jobs.ingest import IngestWriter
 from jobs.lake import Lake
 from jobs.lake_keys import ring_for_writing
@@ -27,11 +33,18 @@ class Pipeline:
     """The queries of a lake. Tables exist and the lake is locked before it is made."""
 
     def __init__(
-        self, spark: SparkSession, lake: Lake, settings: Settings, topic: DataFrame, rebuild: Rebuild | None = None
+        self,
+        spark: SparkSession,
+        lake: Lake,
+        settings: Settings,
+        topic: DataFrame,
+        rebuild: Rebuild | None = None,
+        alerts_to: Receiver | None = None,
     ) -> None:
         """Read what the queries need to know from before this start; `topic` is a stream of Kafka's columns.
 
-        With `rebuild` gold begins without a checkpoint, but with the windows it has.
+        With `rebuild` gold begins without a checkpoint, but with the windows it has. `alerts_to` takes alerts besides
+        their table.
         """
         self._spark, self._lake, self._settings, self._topic = spark, lake, settings, topic
         silver_columns = enrichment.silver_columns(ring_for_writing(lake, settings.privacy))
@@ -40,6 +53,7 @@ class Pipeline:
         self._gold = GoldWriter(lake, settings.stream.lateness)
         if rebuild:
             self._gold.recompute(spark, rebuild)
+        self._alerts = self._alert_writer(alerts_to)
 
     def start(self) -> list[StreamingQuery]:
         """Start all queries; they run until stopped."""
@@ -49,10 +63,23 @@ class Pipeline:
             windows.trigger(processingTime=GOLD_LOOKS_EVERY).start(),
         ]
 
+    def follow(self) -> list[AlertFollower]:
+        """Let alerts follow silver until stopped, where the settings want them."""
+        return [AlertFollower(self._alerts)] if self._alerts else []
+
     def run_available(self) -> None:
         """Carry what is in the topic now through all tables, then return."""
         for writer in self._writers():
             writer.trigger(availableNow=True).start().awaitTermination()
+        while self._alerts and self._alerts.carry():
+            pass
+
+    def _alert_writer(self, alerts_to: Receiver | None) -> AlertWriter | None:
+        stream = self._settings.stream
+        if not stream.alerts:
+            progress.forget(self._lake)
+            return None
+        return AlertWriter(self._lake, LiveRules(self._settings.rules_path), stream.lateness, Sending(alerts_to))
 
     def _writers(self) -> list[DataStreamWriter]:
         """The queries; all columns are built here, for building them in each batch would cost more than its rows."""

@@ -87,6 +87,14 @@ class StreamSettings(_Group):
     dedup_keys: Positive
     lateness: Duration
     future_tolerance: Duration
+    alerts: bool
+
+
+class AlertSettings(_Group):
+    """Where the rules are, and where alerts go to besides their table."""
+
+    rules: str
+    topic: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
 
 class KafkaStreamsSettings(_Group):
@@ -140,6 +148,7 @@ class Settings(_Group):
     lake: LakeSettings
     privacy: PrivacySettings
     stream: StreamSettings
+    alerts: AlertSettings
     kafka_streams: KafkaStreamsSettings
     maintain: MaintainSettings
     dummy: DummySettings
@@ -151,6 +160,11 @@ class Settings(_Group):
     def lake_path(self) -> Path:
         """The lake's folder, absolute."""
         return ROOT / self.lake.path
+
+    @property
+    def rules_path(self) -> Path:
+        """The folder of the rules, absolute."""
+        return ROOT / self.alerts.rules
 
     @property
     def broker_path(self) -> Path:

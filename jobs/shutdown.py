@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from py4j.java_gateway import JavaGateway
@@ -10,6 +11,7 @@ from pyspark import SparkContext
 from pyspark.java_gateway import ensure_callback_server_started
 from pyspark.sql.streaming.query import StreamingQuery
 
+from jobs.alerts.following import AlertFollower
 from jobs.pipeline import Pipeline
 
 # A batch of a live stream takes a second or two; one of a backlog is repeated after the next start.
@@ -36,7 +38,7 @@ def run_until_stopped(pipeline: Pipeline) -> None:
     """Start the queries; return after SIGTERM or Ctrl-C, raise what ended a query otherwise."""
     stop = threading.Event()
     _stop_on_signals(stop)
-    queries = pipeline.start()
+    queries = [*pipeline.start(), *pipeline.follow()]
     while not stop.wait(0.5):
         for query in queries:
             if not query.isActive:
@@ -55,7 +57,7 @@ def _stop_on_signals(stop: threading.Event) -> None:
         signal.signal(getattr(signal, f"SIG{name}"), lambda *_: stop.set())
 
 
-def _end(queries: list[StreamingQuery]) -> None:
+def _end(queries: Sequence[StreamingQuery | AlertFollower]) -> None:
     """Stop each query between two of its batches, where it has one soon."""
     deadline = time.monotonic() + LONGEST_WAIT_SECONDS
     for query in queries:

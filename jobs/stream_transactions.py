@@ -1,4 +1,4 @@
-"""Stream mobile-money transactions from Kafka through bronze and silver to gold, until stopped."""
+"""Stream mobile-money transactions from Kafka through bronze and silver to gold and alerts, until stopped."""
 
 import argparse
 import logging
@@ -10,6 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from infra.topics import topic_state
+from jobs.alerts.alert_topic import AlertTopic
 from jobs.command_line import add_settings_arguments, run, settings_from
 from jobs.inspection import QUERIES
 from jobs.lake import Lake
@@ -44,7 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         lake.create()
         start = prepare(lake, settings, topic, arguments.recover, arguments.accept_loss)
         spark = build_session("momostream")
-        pipeline = Pipeline(spark, lake, settings, stream_topic(spark, settings.kafka, start.offsets), start.rebuild)
+        records = stream_topic(spark, settings.kafka, start.offsets)
+        alerts_to = AlertTopic(settings) if settings.stream.alerts else None
+        pipeline = Pipeline(spark, lake, settings, records, start.rebuild, alerts_to)
         logger.info("streaming %s at %s into %s", settings.kafka.topic, settings.kafka.bootstrap, lake.path)
         if arguments.available_now:
             pipeline.run_available()

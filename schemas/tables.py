@@ -265,5 +265,34 @@ CHECK_RESULTS = Table(
     ),
 )
 
+ALERTS = Table(
+    name="alerts",
+    grain="one row per rule, version, entity, currency and window (or transaction) that fulfils the rule",
+    key=("alert_id",),
+    columns=_columns(
+        ("alert_id", TEXT, "hash of rule, version, entity, currency and window: the same whoever computes it"),
+        ("rule_id", TEXT, "the rule, a file in conf/rules"),
+        ("rule_version", INT, "its version"),
+        ("state", TEXT, "active, or shadow: seen by nobody but who asks for it"),
+        ("severity", TEXT, "low, medium, high, critical"),
+        ("entity_type", TEXT, "payer, payee, agent or pair"),
+        ("entity", TEXT, "token, agent's alias, or both parties of a pair"),
+        ("currency", TEXT, "ISO 4217 code; sums of one currency alone"),
+        ("window_start", TIME, "start of the window; of a rule over single rows the time of the event"),
+        ("window_end", TIME, "end of the window, exclusive; of a rule over single rows the time of the event"),
+        ("band", TEXT, "the highest band of the rule that was reached"),
+        ("score", INT, "the band's score, 1 to 1000"),
+        ("reason", TEXT, "the rule's explanation with the values of this window"),
+        ("values", TEXT, "JSON: each measure of the rule, money in `currency`"),
+        ("transaction_references", TEXTS, "the window's first transactions in the order of event time, at most 20"),
+        ("first_event_time", TIME, "event time of the window's first row"),
+        ("raised_at", TIME, "when the alert was first written"),
+        ("revision", INT, "how often it was written since, with other values"),
+        ("window_date", DAY, "day of window_start"),
+    ),
+    partitioned_by=("window_date",),
+    ordinal=("window_start",),
+)
+
 GOLD = (PER_MINUTE, AGENT_5M, CORRIDOR_HOURLY)
-TABLES = (BRONZE, SILVER, QUARANTINE, *GOLD, CHECK_RESULTS)
+TABLES = (BRONZE, SILVER, QUARANTINE, *GOLD, ALERTS, CHECK_RESULTS)

@@ -10,11 +10,10 @@ import pyarrow as pa
 
 from infra.detection.estimates import Share, at_prevalence, share
 from infra.detection.truth import PlantedCase, RuleAim
+from jobs.alerts.movements import PAIR_SEPARATOR
 
 # Of silver, whatever an alert may have as its entity.
 PARTY_COLUMNS = ("debit_token", "credit_token", "debit_party", "credit_party", "agent_id")
-# Between the two of a pair.
-PAIR_SEPARATOR = "|"
 
 
 @dataclass(frozen=True)

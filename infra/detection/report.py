@@ -1,6 +1,10 @@
 """An evaluation as tables for a terminal and for a page."""
 
+import argparse
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
+from io import StringIO
 
 from rich.console import Console
 from rich.table import Table
@@ -29,32 +33,44 @@ def summary(found: Evaluation) -> str:
     )
 
 
+def add_form_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--json` and `--markdown`, as `form`."""
+    forms = parser.add_mutually_exclusive_group()
+    forms.add_argument("--json", dest="form", action="store_const", const="json", help="one JSON object")
+    forms.add_argument("--markdown", dest="form", action="store_const", const="markdown", help="as a part of a page")
+
+
+def shown(found: Evaluation, form: str | None) -> str:
+    """As `json`, as `markdown`, or as tables for a terminal."""
+    if form == "json":
+        return json.dumps(asdict(found)) + "\n"
+    return markdown(found) if form == "markdown" else _table(found)
+
+
 def markdown(found: Evaluation) -> str:
     """As a part of a page."""
-    parts = [
-        summary(found) + ".",
-        _markdown_table(RULE_HEADINGS, [_rule_row(figures) for figures in found.rules]),
-        _markdown_table(RECALL_HEADINGS, [_recall_row(figures) for figures in found.recalls]),
-        ASSUMPTION,
-    ]
-    return "\n\n".join(parts) + "\n"
+    tables = [_markdown_table(headings, rows) for headings, rows in _tables(found)]
+    return "\n\n".join([summary(found) + ".", *tables, ASSUMPTION]) + "\n"
 
 
-def print_evaluation(found: Evaluation) -> None:
+def _table(found: Evaluation) -> str:
     """For a person at a terminal."""
-    console = Console()
-    if not console.is_terminal:
-        console.width = 200
+    console = Console(file=StringIO(), width=200, highlight=False)
     console.print(summary(found))
-    for headings, rows in (
-        (RULE_HEADINGS, [_rule_row(figures) for figures in found.rules]),
-        (RECALL_HEADINGS, [_recall_row(figures) for figures in found.recalls]),
-    ):
+    for headings, rows in _tables(found):
         table = Table(*headings, box=None, pad_edge=False)
         for row in rows:
             table.add_row(*row)
         console.print(table)
     console.print(ASSUMPTION)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def _tables(found: Evaluation) -> list[tuple[Sequence[str], list[list[str]]]]:
+    return [
+        (RULE_HEADINGS, [_rule_row(figures) for figures in found.rules]),
+        (RECALL_HEADINGS, [_recall_row(figures) for figures in found.recalls]),
+    ]
 
 
 def _rule_row(rule: RuleFigures) -> list[str]:

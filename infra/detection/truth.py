@@ -1,10 +1,13 @@
 """The planted cases of fraud, as the simulation's manifest names them, and what the rules say they look for."""
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+from jobs.alerts.rulebook import Rule
 from jobs.errors import SettingsError
 
 
@@ -35,20 +38,29 @@ def read_manifest(path: Path) -> list[PlantedCase]:
     except (OSError, UnicodeDecodeError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else "it is not text"
         raise SettingsError(f"The manifest {path} cannot be read: {reason}; name a file of --fraud-manifest.") from None
-    cases = [_case(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+    cases = [_case_of_line(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
     if len({case.case_id for case in cases}) < len(cases):
         raise SettingsError(f"The manifest {path} has a case twice: give that of one simulation, as it was written.")
     return cases
 
 
-def _case(path: Path, number: int, line: str) -> PlantedCase:
+def case_of(said: Mapping[str, Any]) -> PlantedCase:
+    """A case as the manifest says it; raises `ValueError`, `TypeError` or `KeyError` for what is none."""
+    first, last = (datetime.fromisoformat(said[f"{end}_event_time"]) for end in ("first", "last"))
+    references = tuple(str(reference) for reference in said["transaction_references"])
+    if not references or first.tzinfo is None or last < first:
+        raise ValueError
+    return PlantedCase(str(said["case_id"]), str(said["typology"]), references, first, last)
+
+
+def aims_of(rules: Iterable[Rule]) -> list[RuleAim]:
+    """What the rules say they look for."""
+    return [RuleAim(rule.id, rule.state, tuple(rule.typologies)) for rule in rules]
+
+
+def _case_of_line(path: Path, number: int, line: str) -> PlantedCase:
     try:
-        said = json.loads(line)
-        first, last = (datetime.fromisoformat(said[f"{end}_event_time"]) for end in ("first", "last"))
-        references = tuple(str(reference) for reference in said["transaction_references"])
-        if not references or first.tzinfo is None or last < first:
-            raise ValueError
-        return PlantedCase(str(said["case_id"]), str(said["typology"]), references, first, last)
+        return case_of(json.loads(line))
     except (ValueError, TypeError, KeyError):
         raise SettingsError(
             f"Line {number} of the manifest {path} is no case: expected is an object with case_id, typology, "

@@ -128,11 +128,11 @@ def test_an_alert_that_names_no_transaction_finds_a_case_by_who_took_part_at_tha
 
 def test_an_agent_and_a_pair_are_found_by_their_names():
     cases = [case("case-1", "takeover", "S1")]
-    rows = [row("S1", None, "k1_s", agent="AG-UG-1")]
+    rows = [row("S1", None, "k1_s", agent="AG-UG-1") | {"debit_party": "identityalias:AG-UG-1"}]
     alerts = [
         alert("1", "drained", entity="AG-UG-1"),
-        alert("2", "drained", entity="AG-UG-1|k1_s"),
-        alert("3", "drained", entity="AG-UG-1|k1_other"),
+        alert("2", "drained", entity="identityalias:AG-UG-1 | msisdn:k1_s"),
+        alert("3", "drained", entity="identityalias:AG-UG-1 | msisdn:k1_other"),
     ]
 
     assert figures(evaluated(alerts, cases, rows), "drained").on_its_cases == 2

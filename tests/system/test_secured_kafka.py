@@ -110,11 +110,12 @@ def test_rules_that_are_there_are_not_made_again(kafka, capsys):
     run(access.main, ["--json", "--conf-file", str(kafka.conf_file("admin"))])
 
     rules = json.loads(capsys.readouterr().out)["rules"]
-    assert len(rules) == 11
+    assert len(rules) == 18
     assert not any(rule["new"] for rule in rules)
     of_stream = [(rule["may"], rule["resource"]) for rule in rules if rule["user"] == "momo-stream"]
-    topic = "topic momo.transactions"
-    assert of_stream == [("READ", "group momostream*"), ("DESCRIBE", topic), ("READ", topic)]
+    topic, alerts = "topic momo.transactions", "topic momo.alerts"
+    on_topics = [("DESCRIBE", alerts), ("WRITE", alerts), ("DESCRIBE", topic), ("READ", topic)]
+    assert of_stream == [("READ", "group momostream*"), *on_topics]
 
 
 def test_the_stream_cannot_write(kafka):

@@ -1,0 +1,134 @@
+"""What an alert says besides its values: of whom it is, and the first transactions that led to it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from jobs.alerts.evaluation import Fired, Touched, Windowing, Windows
+from jobs.alerts.movements import Movements, entities_of, movements_of, rows_that_count
+from jobs.alerts.rulebook import Rulebook
+from schemas.tables import ALERTS
+
+# So many transactions an alert names at the most.
+MOST_REFERENCES = 20
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Window = tuple[Windowing, int]
+
+
+@dataclass
+class Evidence:
+    """The names of a window, and its first transactions in the order of event time."""
+
+    entity: str
+    currency: str
+    first: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def references(self) -> list[str]:
+        """The transactions alone."""
+        return [reference for _, reference in self.first]
+
+    def add(self, transactions: Iterable[tuple[int, str]]) -> None:
+        """Take in more of the window's transactions, whichever were there before."""
+        self.first = sorted({*self.first, *transactions})[:MOST_REFERENCES]
+
+
+def windows_of(fired: Iterable[Fired]) -> Touched:
+    """The windows in which these fired."""
+    keys: dict[Windowing, set[int]] = {}
+    for one in fired:
+        keys.setdefault(one.windowing, set()).add(one.key)
+    return {windowing: np.array(sorted(those), np.uint64) for windowing, those in keys.items()}
+
+
+def note(evidence: dict[Window, Evidence], rows: pa.Table, wanted: Touched) -> None:
+    """Add to `evidence` what these rows say of the wanted windows."""
+    rows = rows_that_count(rows)
+    movements = movements_of(rows)
+    for windowing, keys in wanted.items():
+        _note(evidence, rows, windowing, _in_windows(movements[windowing[0]], windowing, keys))
+
+
+def _note(evidence: dict[Window, Evidence], rows: pa.Table, windowing: Windowing, mine: Movements) -> None:
+    keys = mine.entity if windowing[0] == "row" else mine.keys(windowing[1])
+    of_row = rows.select(["transaction_reference", "currency"]).take(pa.array(mine.row)).to_pylist()
+    entities = entities_of(windowing[0], mine, rows)
+    for key, entity, time, row in zip(keys.tolist(), entities, mine.time.tolist(), of_row, strict=True):
+        of_window = evidence.setdefault((windowing, key), Evidence(entity, row["currency"]))
+        of_window.add([(time, row["transaction_reference"])])
+
+
+def rows_in(rows: pa.Table, wanted: Touched) -> pa.Table:
+    """The rows that are in one of these windows."""
+    rows = rows_that_count(rows)
+    movements = movements_of(rows)
+    places = [
+        _in_windows(movements[windowing[0]], windowing, keys).row for windowing, keys in wanted.items() if len(keys)
+    ]
+    return rows.take(pa.array(np.unique(np.concatenate([np.zeros(0, np.int64), *places]))))
+
+
+def alert_rows(fired: Iterable[Fired], evidence: Mapping[Window, Evidence], raised_at: datetime | None) -> pa.Table:
+    """The alerts, with the columns of the table; none of a window whose rows silver has no more."""
+    known = [(one, evidence.get((one.windowing, one.key))) for one in fired]
+    return table_of([_alert(one, its, raised_at) for one, its in known if its is not None])
+
+
+def table_of(rows: list[dict[str, Any]]) -> pa.Table:
+    """Rows with the types of the table."""
+    return pa.Table.from_pylist(rows, schema=to_arrow_schema(ALERTS.schema, timezone="UTC"))
+
+
+def alerts_of(rows: pa.Table, rulebook: Rulebook) -> pa.Table:
+    """All alerts of these rows of silver: the function that stream and backfill compute piece by piece."""
+    windows, evidence = Windows(rulebook), dict[Window, Evidence]()
+    windows.add(rows)
+    fired = windows.fired(windows.touched())
+    note(evidence, rows, windows_of(fired))
+    return alert_rows(fired, evidence, None)
+
+
+def _in_windows(movements: Movements, windowing: Windowing, keys: Any) -> Movements:
+    own = movements.entity if windowing[0] == "row" else movements.keys(windowing[1])
+    return movements[np.isin(own, keys)]
+
+
+def _alert(fired: Fired, evidence: Evidence, raised_at: datetime | None) -> dict[str, Any]:
+    rule, band = fired.rule, fired.rule.bands[fired.band]
+    start = time_of(fired.start)
+    return {
+        "alert_id": fired.alert_id(evidence.entity, evidence.currency, evidence.references[0]),
+        "rule_id": rule.id,
+        "rule_version": rule.version,
+        "state": rule.state,
+        "severity": band.severity,
+        "entity_type": rule.entity,
+        "entity": evidence.entity,
+        "currency": evidence.currency,
+        "window_start": start,
+        "window_end": time_of(fired.start + rule.length),
+        "band": band.name,
+        "score": band.score,
+        "reason": fired.reason(evidence.currency),
+        "values": fired.values_json(),
+        "transaction_references": evidence.references,
+        "first_event_time": time_of(fired.first_time),
+        "raised_at": raised_at,
+        "revision": 0,
+        "window_date": start.date(),
+    }
+
+
+def time_of(microseconds: int) -> datetime:
+    """A time of its microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def microseconds_of(time: datetime) -> int:
+    """The reverse of `time_of`."""
+    return (time - _EPOCH) // timedelta(microseconds=1)

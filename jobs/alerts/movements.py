@@ -1,0 +1,205 @@
+"""Silver rows as movements: what a row is to each of those that it concerns.
+
+A person has a movement for each row in which money leaves or reaches the wallet, an agent for each cash-in and
+cash-out, a pair of parties for each row between the two, whoever pays. All columns are numpy arrays of one length.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Bits = NDArray[np.uint64]
+Flags = NDArray[np.bool_]
+
+# Of silver, what rules see.
+COLUMNS = (
+    "transaction_reference", "status", "transaction_type", "amount", "currency", "debit_party", "credit_party",
+    "debit_token", "credit_token", "agent_id", "debit_country", "credit_country", "event_time",
+)  # fmt: skip
+# The statuses that a rule can count; a step before them moves no money.
+STATUSES = ("completed", "failed")
+KINDS = ("person", "agent", "pair", "row")
+PAIR_SEPARATOR = " | "
+
+# Money counts in ten-thousandths, as silver has it. What is larger counts as this, a hundred billion of a currency:
+# sums have room for thousands of such amounts.
+SCALE = 10_000
+LARGEST = 10**11 * SCALE
+
+_HASH_KEY = "momostream.alert"
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True)
+class Movements:
+    """One element per row and entity; `row` is its place in the rows, times are microseconds since 1970."""
+
+    row: Ints
+    entity: Bits
+    other: Bits
+    agent: Bits
+    reference: Bits
+    currency: Bits
+    amount: Ints
+    time: Ints
+    is_out: Flags
+    is_completed: Flags
+    is_between_businesses: Flags
+    crosses_border: Flags
+    types: Ints
+    type_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.row)
+
+    def of_type(self, *names: str) -> Flags:
+        """Which are of one of these transaction types."""
+        wanted = [i for i, name in enumerate(self.type_names) if name in names]
+        return np.isin(self.types, wanted)
+
+    def starts(self, length: int) -> Ints:
+        """The start of the window of so many microseconds that each is in; a row of its own where there is none."""
+        return self.time - self.time % length if length else self.time
+
+    def keys(self, length: int) -> Bits:
+        """What is counted together: hashes of entity, currency and start of the window."""
+        return mixed(mixed(self.entity, self.currency), self.starts(length).astype(np.uint64))
+
+    def by_currency(self, values: Mapping[str, int]) -> Ints:
+        """The value of each one's currency, 0 where there is none."""
+        found = np.zeros(len(self), np.int64)
+        for currency, value in values.items():
+            found[self.currency == hash_of(currency)] = value
+        return found
+
+    def __getitem__(self, those: Flags | Ints) -> "Movements":
+        """Some of them."""
+        arrays = {name: value[those] for name, value in vars(self).items() if name != "type_names"}
+        return Movements(**arrays, type_names=self.type_names)
+
+
+def rows_that_count(rows: pa.Table) -> pa.Table:
+    """The rows whose status rules can count."""
+    return rows.filter(pc.is_in(rows["status"], value_set=pa.array(STATUSES)))
+
+
+def movements_of(rows: pa.Table) -> dict[str, Movements]:
+    """The movements of these rows (`COLUMNS`) by kind of entity."""
+    all_rows = _of_rows(rows)
+    debit_token, credit_token, agent = (_hashes(rows[name]) for name in ("debit_token", "credit_token", "agent_id"))
+    debit, credit = _hashes(rows["debit_party"]), _hashes(rows["credit_party"])
+    out, come_in, by_agent = (np.flatnonzero(name) for name in (debit_token, credit_token, agent))
+    outgoing = _seen_by(all_rows[out], debit_token[out], credit[out], True)
+    incoming = _seen_by(all_rows[come_in], credit_token[come_in], debit[come_in], False)
+    customer = np.where(all_rows.of_type("deposit"), credit, debit)
+    # Money goes out of or into the customer's wallet, for an agent's movements too.
+    is_cash_out = all_rows.of_type("withdrawal")[by_agent]
+    return {
+        "person": _together(outgoing, incoming),
+        "agent": _seen_by(all_rows[by_agent], agent[by_agent], customer[by_agent], is_cash_out),
+        "pair": _seen_by(all_rows, mixed(np.minimum(debit, credit), np.maximum(debit, credit)), credit, debit < credit),
+        "row": _seen_by(all_rows, mixed(all_rows.reference, _hashes(rows["status"])), credit, True),
+    }
+
+
+def entities_of(kind: str, movements: Movements, rows: pa.Table) -> list[str]:
+    """The names of the entities of these movements."""
+    of_row = rows.take(pa.array(movements.row))
+    if kind == "agent":
+        return list(of_row["agent_id"].to_pylist())
+    if kind == "pair":
+        pairs = zip(of_row["debit_party"].to_pylist(), of_row["credit_party"].to_pylist(), strict=True)
+        return [PAIR_SEPARATOR.join(sorted(pair)) for pair in pairs]
+    if kind == "row":
+        return list(pc.coalesce(of_row["debit_token"], of_row["debit_party"]).to_pylist())
+    both = zip(of_row["debit_token"].to_pylist(), of_row["credit_token"].to_pylist(), strict=True)
+    return [debit if is_out else credit for (debit, credit), is_out in zip(both, movements.is_out, strict=True)]
+
+
+def key_of(kind: str, entity: str, currency: str, start: int) -> int:
+    """The key of a window by the names that stand in the table; not of kind `row`, which has none."""
+    names = entity.split(PAIR_SEPARATOR) if kind == "pair" else [entity]
+    hashes = np.sort(np.array([hash_of(name) for name in names]))
+    entities = mixed(hashes[:1], hashes[1:]) if kind == "pair" else hashes
+    of_currency, of_start = np.array([hash_of(currency)]), np.array([start], np.int64).astype(np.uint64)
+    return int(mixed(mixed(entities, of_currency), of_start)[0])
+
+
+def mixed(a: Bits, b: Bits) -> Bits:
+    """One hash of two; the order counts."""
+    value = a * _ODD ^ (b + (a >> np.uint64(29)))
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
+
+
+def hash_of(text: str) -> np.uint64:
+    """The hash that a text has in movements."""
+    return np.uint64(pd.util.hash_array(np.array([text], object), hash_key=_HASH_KEY, categorize=False)[0])
+
+
+def _of_rows(rows: pa.Table) -> Movements:
+    count = rows.num_rows
+    types = rows["transaction_type"].combine_chunks().dictionary_encode()
+    none = np.zeros(count, np.uint64)
+    debit_country, credit_country = (_hashes(rows[f"{side}_country"]) for side in ("debit", "credit"))
+    is_known = _is_in(rows["debit_country"]) & _is_in(rows["credit_country"])
+    are_businesses = pc.and_(pc.is_null(rows["debit_token"]), pc.is_null(rows["credit_token"]))
+    return Movements(
+        row=np.arange(count),
+        entity=none,
+        other=none,
+        agent=_hashes(rows["agent_id"]),
+        reference=_hashes(rows["transaction_reference"]),
+        currency=_hashes(rows["currency"]),
+        amount=_ten_thousandths(rows["amount"]),
+        time=rows["event_time"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy(),
+        is_out=np.ones(count, bool),
+        is_completed=pc.equal(rows["status"], "completed").to_numpy(),
+        is_between_businesses=are_businesses.to_numpy(),
+        crosses_border=is_known & (debit_country != credit_country),
+        types=types.indices.to_numpy(zero_copy_only=False).astype(np.int64),
+        type_names=tuple(types.dictionary.to_pylist()),
+    )
+
+
+def _is_in(countries: pa.ChunkedArray) -> Flags:
+    """Which are countries at all."""
+    unknown = pc.is_in(pc.fill_null(countries, "none"), value_set=pa.array(["none", "unknown"]))
+    return np.asarray(pc.invert(unknown).to_numpy())
+
+
+def _seen_by(movements: Movements, entity: Bits, other: Bits, is_out: bool | Flags) -> Movements:
+    direction = np.broadcast_to(np.asarray(is_out), (len(movements),))
+    return Movements(**{**vars(movements), "entity": entity, "other": other, "is_out": direction})
+
+
+def _together(a: Movements, b: Movements) -> Movements:
+    arrays = {name: np.concatenate([vars(a)[name], vars(b)[name]]) for name in vars(a) if name != "type_names"}
+    return Movements(**arrays, type_names=a.type_names)
+
+
+def _hashes(texts: pa.ChunkedArray) -> Bits:
+    """Hashes of 64 bits, each different text hashed once; 0 for null."""
+    encoded = texts.combine_chunks().dictionary_encode()
+    names = np.asarray(encoded.dictionary.to_pylist(), object)
+    hashes = np.zeros(len(names) + 1, np.uint64)
+    hashes[:-1] = pd.util.hash_array(names, hash_key=_HASH_KEY, categorize=False)
+    places: NDArray[np.int32] = pc.fill_null(encoded.indices, len(names)).to_numpy(zero_copy_only=False)
+    return hashes[places]
+
+
+def _ten_thousandths(amounts: pa.ChunkedArray) -> Ints:
+    largest = pa.scalar(Decimal(LARGEST // SCALE), pa.decimal128(22, 4))
+    capped = pc.min_element_wise(amounts.combine_chunks().cast(pa.decimal128(22, 4)), largest)
+    # Arrow keeps a decimal of four places as so many ten-thousandths in 16 bytes; of a capped one the lower 8 say all.
+    halves = np.frombuffer(capped.buffers()[1], np.int64, count=2 * (capped.offset + len(capped)))
+    return halves[2 * capped.offset :: 2].copy()

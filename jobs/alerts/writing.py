@@ -1,0 +1,215 @@
+"""Write the alerts of silver's new rows, commit by commit, without Spark.
+
+The windows of the hours and days that are open are added up in memory, from silver at a start; of a late row the
+window is read from silver, whole. So the table is what the rules say of silver, and a start mends what a kill left:
+alerts are put in place by value, then sent, then noted as done.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.alerts import progress
+from jobs.alerts.alert_table import Alert, alerts_there, changes, ending_after, put_changes, starting_within, window_of
+from jobs.alerts.evaluation import Fired, Touched, Windows
+from jobs.alerts.evidence import Evidence, Window, alert_rows, microseconds_of, note, rows_in, time_of, windows_of
+from jobs.alerts.rulebook import LiveRules, Rulebook
+from jobs.alerts.sending import Sending
+from jobs.alerts.silver_rows import Span, newest_event_time, read_rows, rows_between
+from jobs.lake import Lake
+from jobs.rules import FIRST_EVENT_TIME
+from jobs.settings import duration_seconds
+from jobs.windows import closed_by
+from schemas.tables import SILVER
+
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+
+
+class AlertWriter:
+    """Keeps the table of alerts up with silver. One at a time; the lake is locked before it is made."""
+
+    def __init__(self, lake: Lake, rules: LiveRules, lateness: str, sending: Sending | None = None) -> None:
+        """Without a place to go on from, the history of silver is left to a backfill."""
+        self._lake, self._rules, self._sending = lake, rules, sending or Sending(None)
+        self._lateness = timedelta(seconds=duration_seconds(lateness))
+        if progress.reached(lake) < 0:
+            progress.note(lake, lake.newest_version(SILVER))
+        self._version = progress.reached(lake)
+        self._newest = FIRST_EVENT_TIME
+        self._windows = Windows(rules.rulebook)
+        self._has_begun = False
+        # Of the open windows that have fired: what led there, and the alerts in the table.
+        self._evidence: dict[Window, Evidence] = {}
+        self._there: dict[str, Alert] = {}
+
+    def carry(self) -> bool:
+        """Bring the alerts up to what silver has now; whether there was anything new. Safe to repeat."""
+        has_lost_rows = self._lake.has_lost_rows(SILVER, after=self._version)
+        if not self._has_begun or self._rules.has_changed() or has_lost_rows:
+            self._begin()
+            return True
+        version, files = self._lake.newer(SILVER, self._version)
+        for rows in read_rows(files):
+            self._add(rows)
+        is_newer = version > self._version
+        if is_newer:
+            self._version = version
+            progress.note(self._lake, version)
+        return is_newer
+
+    def _begin(self) -> None:
+        """Add the open windows up from silver and evaluate all of them; late rows since the last note, as ever."""
+        before, self._version = progress.reached(self._lake), self._lake.newest_version(SILVER)
+        self._newest = newest_event_time(self._lake, self._version) or FIRST_EVENT_TIME
+        closed = closed_by(self._newest, self._lateness)
+        self._windows, self._evidence = Windows(self._rules.rulebook, microseconds_of(closed)), {}
+        for rows in rows_between(self._lake, (_day(closed), self._newest + DAY), self._version):
+            self._windows.add(rows)
+        self._there = {alert["alert_id"]: alert for alert in alerts_there(self._lake, ending_after(closed))}
+        self._sending.begin(alerts_there(self._lake, ending_after(closed - self._sending.longest(self._rules))))
+        unsure = self._again_since(before)
+        touched = self._windows.touched()
+        fired = [one for one in self._windows.fired(touched) if one.rule.scope == "window"]
+        self._put_open(fired, touched, unsure)
+        progress.note(self._lake, self._version)
+        self._has_begun = True
+
+    def _again_since(self, version: int) -> Touched:
+        """Late rows and single rows of the commits since this version; the open windows that the commits touched.
+
+        Of their alerts nobody knows whether they were sent.
+        """
+        probe = Windows(self._rules.rulebook, self._windows.closed_before)
+        touched: Touched = {}
+        for rows in read_rows(self._lake.newer(SILVER, version)[1]):
+            held, late = probe.add(rows)
+            touched = _both(touched, held)
+            self._put_rows(probe.fired({}), rows, again=True)
+            self._correct(late, rows, again=True)
+        return touched
+
+    def _add(self, rows: pa.Table) -> None:
+        """Rows that have just come."""
+        held, late = self._windows.add(rows)
+        fired = self._windows.fired(held)
+        self._put_rows([one for one in fired if one.rule.scope == "row"], rows)
+        self._correct(late, rows)
+        of_windows = [one for one in fired if one.rule.scope == "window"]
+        note(self._evidence, rows, windows_of(one for one in of_windows if self._is_known(one)))
+        self._put_open(of_windows, held, {})
+        newest = pc.max(rows["event_time"]).as_py()
+        if newest is not None and newest > self._newest:
+            self._newest = newest
+            self._close(closed_by(newest, self._lateness))
+
+    def _put_open(self, fired: Sequence[Fired], touched: Touched, unsure: Touched) -> None:
+        """Open windows: what the table says of them is known."""
+        self._find_evidence([one for one in fired if not self._is_known(one)])
+        wanted = alert_rows(fired, self._evidence, datetime.now(UTC)).to_pylist()
+        there = [alert for alert in self._there.values() if self._is_in(alert, touched)]
+        for alert in self._put(wanted, there, [alert for alert in wanted if self._is_in(alert, unsure)]):
+            if alert["is_gone"]:
+                del self._there[alert["alert_id"]]
+            else:
+                self._there[alert["alert_id"]] = alert
+
+    def _put_rows(self, fired: Sequence[Fired], rows: pa.Table, again: bool = False) -> None:
+        """Single rows: an alert of one is never taken back."""
+        if not fired:
+            return
+        evidence: dict[Window, Evidence] = {}
+        note(evidence, rows, windows_of(fired))
+        wanted = alert_rows(fired, evidence, datetime.now(UTC)).to_pylist()
+        starts, ids = [alert["window_start"] for alert in wanted], {alert["alert_id"] for alert in wanted}
+        near = alerts_there(self._lake, starting_within(min(starts), max(starts) + timedelta(microseconds=1)))
+        self._put(wanted, [alert for alert in near if alert["alert_id"] in ids], wanted if again else [])
+
+    def _correct(self, late: Touched, rows: pa.Table, again: bool = False) -> None:
+        """Windows that are closed, anew from silver; held against a backfill that corrects them too."""
+        if not any(len(keys) for keys in late.values()):
+            return
+        with self._lake.correcting():
+            for span in _late_spans(rows, late, self._windows.closed_before or 0):
+                fired, evidence = whole_windows(self._lake, self._rules.rulebook, span, late)
+                wanted = alert_rows(fired, evidence, datetime.now(UTC)).to_pylist()
+                there = alerts_there(self._lake, starting_within(*span))
+                self._put(wanted, [alert for alert in there if self._is_in(alert, late)], wanted if again else [])
+
+    def _put(self, wanted: Sequence[Alert], there: Sequence[Alert], again: Sequence[Alert]) -> list[Alert]:
+        """One commit where there is something to say, then Kafka; what has changed."""
+        changed = changes(wanted, there)
+        put_changes(self._lake, changed)
+        self._sending.send(changed, {alert["alert_id"]: alert for alert in there}, again, self._rules.rulebook)
+        return changed
+
+    def _find_evidence(self, fired: Sequence[Fired]) -> None:
+        """Of windows that fire for the first time, from silver."""
+        wanted = windows_of(fired)
+        for span in _joined((time_of(one.start), time_of(one.start + one.rule.length)) for one in fired):
+            for rows in rows_between(self._lake, span):
+                note(self._evidence, rows, wanted)
+
+    def _is_known(self, fired: Fired) -> bool:
+        return (fired.windowing, fired.key) in self._evidence
+
+    def _is_in(self, alert: Alert, touched: Touched) -> bool:
+        window = window_of(alert, self._rules.rulebook)
+        return window is not None and np.uint64(window[1]) in touched.get(window[0], np.zeros(0, np.uint64))
+
+    def _close(self, closed: datetime) -> None:
+        """Forget what only late rows can change."""
+        before, end = self._windows.closed_before or 0, microseconds_of(closed)
+        if end > before:
+            self._windows.close(end)
+            self._there = {name: alert for name, alert in self._there.items() if alert["window_end"] > closed}
+            held = {(windowing, key) for windowing, keys in self._windows.touched().items() for key in keys.tolist()}
+            self._evidence = {window: one for window, one in self._evidence.items() if window in held}
+
+
+def whole_windows(
+    lake: Lake, rulebook: Rulebook, span: Span, only: Touched | None = None
+) -> tuple[list[Fired], dict[Window, Evidence]]:
+    """The rules that silver's windows within a span fulfil, all or some of them, and what led there."""
+    windows = Windows(rulebook)
+    for rows in rows_between(lake, span):
+        windows.add(rows if only is None else rows_in(rows, only), only)
+    fired = [one for one in windows.fired(windows.touched()) if only is None or one.rule.scope == "window"]
+    evidence: dict[Window, Evidence] = {}
+    wanted = windows_of(fired)
+    for rows in rows_between(lake, span) if fired else ():
+        note(evidence, rows, wanted)
+    return fired, evidence
+
+
+def _late_spans(rows: pa.Table, late: Touched, closed: int) -> list[Span]:
+    """Hours and days in which the late windows lie, by the times of these rows."""
+    times = rows["event_time"].cast(pa.int64()).to_numpy()
+    spans: list[Span] = []
+    for length in {max(length, HOUR // timedelta(microseconds=1)) for (_, length), keys in late.items() if len(keys)}:
+        starts = np.unique(times - times % length)
+        spans += [(time_of(start), time_of(start + length)) for start in starts.tolist() if start + length <= closed]
+    return _joined(spans)
+
+
+def _joined(spans: Iterable[Span]) -> list[Span]:
+    """Spans that do not overlap, of the same times."""
+    joined: list[Span] = []
+    for first, end in sorted(set(spans)):
+        if joined and first < joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((first, end))
+    return joined
+
+
+def _both(a: Touched, b: Touched) -> Touched:
+    none = np.zeros(0, np.uint64)
+    return {windowing: np.union1d(a.get(windowing, none), b.get(windowing, none)) for windowing in {*a, *b}}
+
+
+def _day(time: datetime) -> datetime:
+    return time.replace(hour=0, minute=0, second=0, microsecond=0)
