@@ -39,4 +39,4 @@ def at_prevalence(precision: float | None, measured: float, real: float = REAL_P
     if precision is None or not 0 < measured < 1:
         return None
     scale = (real / (1 - real)) / (measured / (1 - measured))
-    return precision * scale / (precision * scale + 1 - precision)
+    return precision * scale / (precision * scale + (1 - precision))

@@ -283,7 +283,7 @@ def by_pandas(alerts, cases, rows):
     return met[met["case_id"].isin(sent["case_id"])], sent[["case_id", "typology"]].drop_duplicates(), alert_frame
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(situations())
 def test_pandas_counts_the_same(situation):
     met, sent, alert_frame = by_pandas(*situation)
