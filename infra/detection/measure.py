@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from infra.detection.estimates import Share, at_prevalence, share
 from infra.detection.truth import PlantedCase, RuleAim
@@ -14,6 +15,9 @@ from jobs.alerts.movements import PAIR_SEPARATOR
 
 # Of silver, whatever an alert may have as its entity.
 PARTY_COLUMNS = ("debit_token", "credit_token", "debit_party", "credit_party", "agent_id")
+# Stands for all rules that are there for a typology, and for all active ones.
+ANY_RULE = "any"
+ACTIVE, ACTIVE_RULES = "active", "active rules together"
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,10 @@ class RecallFigures:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the rules are worth on this lake. `prevalence` is the planted share of completed transactions."""
+    """What the rules are worth. `prevalence` is the planted share of completed transactions.
+
+    `active_rules` are all active rules together, whose cases are all that were planted.
+    """
 
     transactions: int
     customer_days: int
@@ -63,10 +70,8 @@ class Evaluation:
     cases_not_in_silver: int
     prevalence: float
     rules: tuple[RuleFigures, ...]
+    active_rules: RuleFigures
     recalls: tuple[RecallFigures, ...]
-
-
-ANY_RULE = "any"
 
 
 def evaluate(
@@ -84,15 +89,18 @@ def evaluate(
     met = _cases_met(alerts, sent, parties)
     prevalence = len(planted) / traffic.transactions if traffic.transactions else 0.0
     known = [*aims, *_unknown_rules(alerts, aims)]
-    by_rule = {aim.rule_id: _alerts_of(aim, alerts, met) for aim in known}
+    raised = {aim.rule_id: _raised(aim, _alerts_of([aim], alerts), met) for aim in known}
+    everything = RuleAim(ACTIVE_RULES, ACTIVE, tuple(sorted({case.typology for case in sent})))
+    of_active = _raised(everything, _alerts_of([aim for aim in known if aim.state == ACTIVE], alerts), met)
     return Evaluation(
         transactions=traffic.transactions,
         customer_days=traffic.customer_days,
         cases=len(sent),
         cases_not_in_silver=len(cases) - len(sent),
         prevalence=prevalence,
-        rules=tuple(_rule_figures(aim, by_rule[aim.rule_id], prevalence, traffic.customer_days) for aim in known),
-        recalls=tuple(_recalls(known, by_rule, sent)),
+        rules=tuple(_figures(aim, raised[aim.rule_id], prevalence, traffic.customer_days) for aim in known),
+        active_rules=_figures(everything, of_active, prevalence, traffic.customer_days),
+        recalls=tuple(_recalls(known, raised, sent)),
     )
 
 
@@ -149,9 +157,12 @@ class _Raised:
     found: Mapping[str, set[str]]
 
 
-def _alerts_of(aim: RuleAim, alerts: pa.Table, met: Mapping[str, tuple[PlantedCase, ...]]) -> _Raised:
-    of_rule = [rule_id == aim.rule_id for rule_id in alerts["rule_id"].to_pylist()]
-    raised = {alert_id for alert_id, ours in zip(alerts["alert_id"].to_pylist(), of_rule, strict=True) if ours}
+def _alerts_of(aims: Iterable[RuleAim], alerts: pa.Table) -> set[str]:
+    rules = pa.array([aim.rule_id for aim in aims], pa.string())
+    return set(alerts["alert_id"].filter(pc.is_in(alerts["rule_id"], value_set=rules)).to_pylist())
+
+
+def _raised(aim: RuleAim, raised: set[str], met: Mapping[str, tuple[PlantedCase, ...]]) -> _Raised:
     on_its = [alert_id for alert_id in raised if any(case.typology in aim.typologies for case in met[alert_id])]
     found: dict[str, set[str]] = defaultdict(set)
     for alert_id in on_its:
@@ -161,7 +172,7 @@ def _alerts_of(aim: RuleAim, alerts: pa.Table, met: Mapping[str, tuple[PlantedCa
     return _Raised(len(raised), len(on_its), on_any - len(on_its), found)
 
 
-def _rule_figures(aim: RuleAim, raised: _Raised, prevalence: float, customer_days: int) -> RuleFigures:
+def _figures(aim: RuleAim, raised: _Raised, prevalence: float, customer_days: int) -> RuleFigures:
     # A rule that is there for no typology has no precision: nothing it could have found was planted.
     precision = share(raised.on_its_cases, raised.alerts if aim.typologies else 0)
     at_real = [at_prevalence(value, prevalence) for value in (precision.value, precision.low, precision.high)]

@@ -68,8 +68,8 @@ def _table(found: Evaluation) -> str:
 
 def _tables(found: Evaluation) -> list[tuple[Sequence[str], list[list[str]]]]:
     return [
-        (RULE_HEADINGS, [_rule_row(figures) for figures in found.rules]),
-        (RECALL_HEADINGS, [_recall_row(figures) for figures in found.recalls]),
+        (RULE_HEADINGS, [_rule_row(figures) for figures in (*found.rules, found.active_rules)]),
+        (RECALL_HEADINGS, [_recall_row(figures) for figures in found.recalls if figures.recall.count]),
     ]
 
 
@@ -78,7 +78,7 @@ def _rule_row(rule: RuleFigures) -> list[str]:
     return [
         *(rule.rule_id, rule.state, f"{rule.alerts:,}", f"{rule.on_its_cases:,}", f"{rule.on_other_cases:,}"),
         _share(rule.precision),
-        "–" if value is None else f"{value:.2%} ({low:.2%} to {high:.2%})",
+        "–" if value is None else f"{_percent(value)} ({_percent(low)} to {_percent(high)})",
         _rate(rule.alerts_per_1000),
         _rate(rule.false_per_1000),
     ]
@@ -91,6 +91,13 @@ def _recall_row(found: RecallFigures) -> list[str]:
 
 def _share(found: Share) -> str:
     return "–" if found.value is None else f"{found.value:.0%} ({found.low:.0%} to {found.high:.0%})"
+
+
+def _percent(value: float | None) -> str:
+    """To the second digit: most are far below one percent."""
+    if value is None:
+        return "–"
+    return f"{value:.0%}" if value >= 0.1 or value == 0 else f"{100 * value:.2g}%"
 
 
 def _rate(rate: float | None) -> str:
