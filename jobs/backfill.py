@@ -1,4 +1,4 @@
-"""Days of event time anew, beside the running stream: silver from bronze, its late repeats, and gold from silver."""
+"""Days of event time anew, beside the running stream: silver from bronze, its late repeats, gold and alerts."""
 
 import logging
 from collections.abc import Sequence
@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from jobs import enrichment, late_repeats
+from jobs.alerts.alert_backfill import AlertBackfill, DayOfAlerts
+from jobs.alerts.rulebook import read_rulebook
 from jobs.errors import SettingsError
 from jobs.gold_backfill import Difference, GoldBackfill
 from jobs.ingest import carried_again
@@ -20,7 +22,7 @@ from jobs.lake_keys import ring_of
 from jobs.settings import Settings
 from jobs.silver_backfill import SilverBackfill
 from jobs.windows import closed_for_good
-from schemas.tables import BRONZE, GOLD, QUARANTINE, SILVER, Table
+from schemas.tables import ALERTS, BRONZE, GOLD, QUARANTINE, SILVER, Table
 
 logger = logging.getLogger("momo.backfill")
 _DAY = timedelta(days=1)
@@ -29,12 +31,13 @@ _WORDS = "{:,} looked at, {:,} changed, {:,} added, {:,} removed, {:,} left"
 
 @dataclass(frozen=True)
 class Plan:
-    """Which days, and of these what: gold tables, silver from bronze, and repeats that came too late out of silver."""
+    """Which days, and of these what: gold tables, silver from bronze, late repeats out of silver, and alerts."""
 
     days: tuple[date, ...]
     gold: tuple[Table, ...] = GOLD
     silver: bool = False
     takes_repeats: bool = True
+    alerts: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,11 @@ def plan_of(lake: Lake, first: str, end: str, names: str | None) -> Plan:
         raise SettingsError(f"--to is {end}, a day after --from ({first}) is expected: the day after the last one.")
     days = tuple(from_day + n * _DAY for n in range((to_day - from_day).days))
     wanted = [] if names is None else [_table(name) for name in dict.fromkeys(names.split(","))]
+    has_alerts = ALERTS in wanted
     if not wanted or SILVER in wanted:
-        return Plan(days, silver=SILVER in wanted)
-    return Plan(days, tuple(wanted), takes_repeats=False)
+        return Plan(days, silver=SILVER in wanted, alerts=has_alerts)
+    gold = tuple(table for table in wanted if table in GOLD)
+    return Plan(days, gold, takes_repeats=False, alerts=has_alerts)
 
 
 def _date(flag: str, text: str) -> date:
@@ -75,7 +80,7 @@ def _date(flag: str, text: str) -> date:
 
 
 def _table(name: str) -> Table:
-    known = {"silver": SILVER} | {table.name: table for table in (SILVER, *GOLD)}
+    known = {"silver": SILVER} | {table.name: table for table in (SILVER, *GOLD, ALERTS)}
     if name not in known:
         raise SettingsError(f"--tables names '{name}', which cannot be backfilled: choose from {', '.join(known)}.")
     return known[name]
@@ -91,6 +96,8 @@ class Backfill:
         silver_columns = enrichment.silver_columns(ring_of(lake, settings.privacy))
         self._silver = SilverBackfill(spark, lake, settings, silver_columns, plan.days, self._closed_before)
         self._gold = GoldBackfill(spark, lake, plan.gold, self._closed_before)
+        # Not without need: the rules may be wrong just now.
+        self._alerts = _alerts(lake, settings) if plan.alerts else None
 
     def run(self) -> list[Tally]:
         """Silver before gold: killed in between, the next run finds the windows of gold to differ."""
@@ -106,7 +113,10 @@ class Backfill:
                 of_day = repeats.filter(pc.equal(repeats["event_date"], day))
                 removed = late_repeats.removable(of_day, self._closed_before, carried_again(self._lake))
                 done += _told(day, self._without_repeats(day, of_day, removed))
-            done += _told(day, self._gold_from_silver(day, removed))
+            if self._plan.gold:
+                done += _told(day, self._gold_from_silver(day, removed))
+            if self._alerts:
+                done += _told(day, [_of_alerts(day, self._alerts.correct(day, self._dry_run))])
         return _by_day_and_table(done)
 
     def _silver_from_bronze(self, day: date) -> list[Tally]:
@@ -142,6 +152,18 @@ def _of_gold(day: date, difference: Difference) -> Tally:
     new, gone = (pc.sum(windows[name]).as_py() or 0 for name in ("is_new", "is_gone"))
     changed = windows.num_rows - new - gone
     return Tally(str(day), difference.table.name, difference.looked_at, changed, new, gone, difference.left)
+
+
+def _alerts(lake: Lake, settings: Settings) -> AlertBackfill:
+    return AlertBackfill(lake, read_rulebook(settings.rules_path), settings.stream.lateness)
+
+
+def _of_alerts(day: date, done: DayOfAlerts) -> Tally:
+    gone = sum(alert["is_gone"] for alert in done.changed)
+    # What an alert was before stays: when it was raised at first.
+    new = sum(not alert["is_gone"] and alert["is_new"] for alert in done.changed)
+    changed = len(done.changed) - gone - new
+    return Tally(str(day), ALERTS.name, done.looked_at, changed, new, gone, done.left)
 
 
 def _told(day: date, tallies: list[Tally]) -> list[Tally]:

@@ -1,7 +1,8 @@
 """Compute days of event time anew and set right what the tables say otherwise; the stream may run.
 
 Repeats that came too late to be known as such are taken out of silver, and gold is computed from silver; with
---tables silver, silver is computed from bronze before, by the rules of today.
+--tables silver, silver is computed from bronze before, by the rules of today; with --tables alerts, the alerts from
+silver, by the rules of conf/rules.
 """
 
 import argparse
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="backfill_transactions.py", description=__doc__, formatter_class=form)
     parser.add_argument("--from", dest="first", metavar="DAY", required=True, help="first day of event time (UTC)")
     parser.add_argument("--to", dest="end", metavar="DAY", required=True, help="the day after the last one")
-    parser.add_argument("--tables", metavar="A,B", help="silver, or these tables of gold alone (default: all of gold)")
+    parser.add_argument("--tables", metavar="A,B", help="silver, alerts, tables of gold (default: all of gold)")
     parser.add_argument("--dry-run", action="store_true", help="say what is due, and do nothing")
     parser.add_argument("--json", action="store_true", help="print one JSON object, and no progress")
     add_settings_arguments(parser, "lake")

@@ -16,8 +16,10 @@ COMMANDS = {
     "topics": ("infra.broker_commands", "make the topic, and say what it holds"),
     "access": ("infra.access", "let producer, stream and operator do with the topic what each needs"),
     "produce": ("producers.produce_transactions", "replay a file into Kafka"),
-    "stream": ("jobs.stream_transactions", "Kafka → bronze → silver → gold, until stopped; --recover, --accept-loss"),
-    "backfill": ("jobs.backfill_transactions", "compute days anew: gold from silver, silver from bronze"),
+    "stream": ("jobs.stream_transactions", "Kafka → bronze → silver → gold and alerts, until stopped; --recover"),
+    "backfill": ("jobs.backfill_transactions", "compute days anew: gold and alerts from silver, silver from bronze"),
+    "alerts": ("jobs.list_alerts", "list: what the rules found, each with its reason"),
+    "rules": ("jobs.manage_rules", "list | test | backtest: the rules of alerts, on their examples and on silver"),
     "validate": ("jobs.validate_tables", "check the tables with Great Expectations"),
     "reconcile": ("jobs.reconcile_tables", "prove rows and money: Kafka = bronze = silver + quarantine + repeats"),
     "quarantine": (

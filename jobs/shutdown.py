@@ -38,7 +38,7 @@ def run_until_stopped(pipeline: Pipeline) -> None:
     """Start the queries; return after SIGTERM or Ctrl-C, raise what ended a query otherwise."""
     stop = threading.Event()
     _stop_on_signals(stop)
-    queries = [*pipeline.start(), *pipeline.follow()]
+    queries: list[StreamingQuery | AlertFollower] = [*pipeline.start(), *pipeline.follow()]
     while not stop.wait(0.5):
         for query in queries:
             if not query.isActive:

@@ -11,17 +11,26 @@ from jobs.alerts.evidence import microseconds_of, table_of
 from jobs.alerts.movements import key_of
 from jobs.alerts.rulebook import Rule, Rulebook
 from jobs.corrections import correct_windows
-from jobs.lake import Lake, instant
+from jobs.lake import Lake, instant, text
 from schemas.tables import ALERTS
 
 Alert = dict[str, Any]
 # Of its writing, not of silver.
 _OF_WRITING = ("raised_at", "revision")
+_GONE = {"is_gone": True, "is_new": False}
 
 
 def alerts_there(lake: Lake, where: str) -> list[Alert]:
     """The alerts of the table for which this SQL holds."""
     return [dict(row) for row in lake.query(f"SELECT * FROM {ALERTS.name} WHERE {where}").to_pylist()]
+
+
+def newest(lake: Lake, since: datetime | None, rule: str | None, severity: str | None, limit: int) -> list[Alert]:
+    """The alerts of the newest windows, of a rule or severity where one is named."""
+    named = [f"{name} = {text(value)}" for name, value in (("rule_id", rule), ("severity", severity)) if value]
+    conditions = [*named, *([ending_after(since)] if since else [])]
+    where = " AND ".join(conditions) or "true"
+    return alerts_there(lake, f"{where} ORDER BY window_start DESC, score DESC, alert_id LIMIT {limit}")
 
 
 def ending_after(time: datetime) -> str:
@@ -44,7 +53,7 @@ def window_of(alert: Alert, rulebook: Rulebook) -> tuple[Windowing, int] | None:
 
 
 def changes(wanted: Sequence[Alert], there: Sequence[Alert]) -> list[Alert]:
-    """What makes `there` say what is wanted: alerts to put, and those with `is_gone` to take away."""
+    """What makes `there` say what is wanted: alerts to put, `is_new` or not, and those with `is_gone` to take away."""
     before = {alert["alert_id"]: alert for alert in there}
     put = [_put(alert, before.get(alert["alert_id"])) for alert in wanted]
     gone = [
@@ -56,7 +65,7 @@ def changes(wanted: Sequence[Alert], there: Sequence[Alert]) -> list[Alert]:
 def put_changes(lake: Lake, changed: Sequence[Alert]) -> None:
     """Carry changes out, in one commit."""
     if changed:
-        rows = table_of([{name: value for name, value in alert.items() if name != "is_gone"} for alert in changed])
+        rows = table_of([{name: alert[name] for name in ALERTS.column_names} for alert in changed])
         is_gone = pa.array([alert["is_gone"] for alert in changed], pa.bool_())
         correct_windows(lake, ALERTS, rows.append_column("is_gone", is_gone))
 
@@ -64,10 +73,10 @@ def put_changes(lake: Lake, changed: Sequence[Alert]) -> None:
 def _put(alert: Alert, before: Mapping[str, Any] | None) -> Alert | None:
     """None where the table says the same."""
     if before is None:
-        return alert | {"is_gone": False}
-    if all(alert[name] == before[name] for name in alert if name not in _OF_WRITING):
+        return alert | {"is_gone": False, "is_new": True}
+    if all(alert[name] == before[name] for name in ALERTS.column_names if name not in _OF_WRITING):
         return None
-    return alert | {"raised_at": before["raised_at"], "is_gone": False}
+    return alert | {"raised_at": before["raised_at"], "is_gone": False, "is_new": False}
 
 
 def _rule_of(alert: Alert, rulebook: Rulebook) -> Rule | None:

@@ -14,6 +14,7 @@ from infra.kafka_clients import client_options, refusal
 from jobs.alerts.alert_table import Alert
 from jobs.errors import DependencyMissing, PlatformError
 from jobs.settings import Settings
+from schemas.tables import ALERTS
 
 PATIENCE_SECONDS = 60
 
@@ -65,7 +66,7 @@ def _key(alert: Alert) -> bytes:
 def _value(alert: Alert) -> bytes | None:
     if alert["is_gone"]:
         return None
-    said = {name: value for name, value in alert.items() if name not in ("is_gone", "window_date", "revision")}
+    said = {name: alert[name] for name in ALERTS.column_names if name not in ("window_date", "revision")}
     return json.dumps({**said, "values": json.loads(alert["values"])}, default=_text).encode()
 
 

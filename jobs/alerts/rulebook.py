@@ -171,14 +171,6 @@ class Rulebook:
     rules: tuple[Rule, ...]
     amounts: Amounts = field(default_factory=Amounts)
 
-    def only(self, rule: str) -> "Rulebook":
-        """With this rule alone; raises `SettingsError` when there is none."""
-        found = tuple(one for one in self.rules if one.id == rule)
-        if not found:
-            known = ", ".join(one.id for one in self.rules)
-            raise SettingsError(f"There is no rule '{rule}' that is active or in shadow: choose from {known}.")
-        return Rulebook(found, self.amounts)
-
     def of(self, kind: str, length: int) -> list[Rule]:
         """The rules over windows of one kind and length."""
         return [rule for rule in self.rules if (rule.kind, rule.length) == (kind, length)]
@@ -200,7 +192,26 @@ def read_rules(folder: Path) -> list[Rule]:
 def read_rulebook(folder: Path) -> Rulebook:
     """The rules of a folder that are not paused; raises as `read_rules` does."""
     rules = tuple(rule for rule in read_rules(folder) if rule.state != "paused")
-    return Rulebook(rules, _amounts_of(folder / AMOUNTS))
+    return Rulebook(rules, read_amounts(folder))
+
+
+def read_amounts(folder: Path) -> Amounts:
+    """The amounts of a folder of rules, none where it has no file of them; raises as `read_rules` does."""
+    path = folder / AMOUNTS
+    written = _yaml_of(path) if path.exists() else {}
+    try:
+        read = {currency: _AmountsOfCurrency.model_validate(values) for currency, values in written.items()}
+    except (ValidationError, AttributeError) as invalid:
+        if isinstance(invalid, ValidationError):
+            raise SettingsError(_sentence(str(path), invalid)) from None
+        raise SettingsError(f"The file {path} must hold amounts by currency.") from None
+    return Amounts(
+        limit={currency: ten_thousandths(one.reporting_limit) for currency, one in read.items()},
+        round_to={currency: ten_thousandths(one.round_to) for currency, one in read.items()},
+        commission_tops={
+            currency: [ten_thousandths(top) for top in one.commission_tops] for currency, one in read.items()
+        },
+    )
 
 
 class LiveRules:
@@ -249,23 +260,6 @@ def _rules_of(path: Path) -> Iterator[Rule]:
             yield Rule.model_validate(one)
         except ValidationError as invalid:
             raise SettingsError(_sentence(f"{path}, rule {named}", invalid)) from None
-
-
-def _amounts_of(path: Path) -> Amounts:
-    written = _yaml_of(path) if path.exists() else {}
-    try:
-        read = {currency: _AmountsOfCurrency.model_validate(values) for currency, values in written.items()}
-    except (ValidationError, AttributeError) as invalid:
-        if isinstance(invalid, ValidationError):
-            raise SettingsError(_sentence(str(path), invalid)) from None
-        raise SettingsError(f"The file {path} must hold amounts by currency.") from None
-    return Amounts(
-        limit={currency: ten_thousandths(one.reporting_limit) for currency, one in read.items()},
-        round_to={currency: ten_thousandths(one.round_to) for currency, one in read.items()},
-        commission_tops={
-            currency: [ten_thousandths(top) for top in one.commission_tops] for currency, one in read.items()
-        },
-    )
 
 
 def _yaml_of(path: Path) -> Any:

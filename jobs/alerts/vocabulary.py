@@ -115,7 +115,8 @@ def _between_businesses(m: Movements) -> Flags:
 
 
 def _across_borders(m: Movements) -> Flags:
-    return np.asarray(np.logical_or(m.crosses_border, m.of_type("inttransfer")))
+    is_across: Flags = np.logical_or(m.crosses_border, m.of_type("inttransfer"))
+    return is_across
 
 
 def _just_below_limit(*conditions: Callable[[Movements], Flags]) -> Callable[[Movements, Amounts], Flags]:

@@ -1,0 +1,59 @@
+"""The alerts: momo alerts list, the newest windows first."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table as Grid
+
+from jobs.alerts.alert_table import Alert, newest
+from jobs.command_line import add_settings_arguments, run, settings_from
+from jobs.lake import Lake
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0 when done."""
+    parser = argparse.ArgumentParser(prog="momo alerts", description=__doc__)
+    actions = parser.add_subparsers(dest="action", required=True)
+    rows = actions.add_parser("list", help="the newest alerts, those of rules in shadow too")
+    rows.add_argument("--since", type=_time, metavar="TIME", help="windows that end after this time (UTC)")
+    rows.add_argument("--rule", metavar="RULE", help="of this rule")
+    rows.add_argument("--severity", choices=("low", "medium", "high", "critical"), help="of this severity")
+    rows.add_argument("--limit", type=int, default=20, metavar="N", help="so many at the most (20)")
+    rows.add_argument("--json", action="store_true", help="one JSON object per alert")
+    add_settings_arguments(rows, "lake")
+    arguments = parser.parse_args(argv)
+    lake = Lake(settings_from(arguments).lake_path)
+    lake.must_exist()
+    lake.create()
+    alerts = newest(lake, arguments.since, arguments.rule, arguments.severity, arguments.limit)
+    if arguments.json:
+        for alert in alerts:
+            print(json.dumps(alert, default=str))
+    else:
+        Console().print(_grid(alerts))
+    return 0
+
+
+def _grid(alerts: Sequence[Alert]) -> Grid:
+    lines = Grid("window", "rule", "state", "severity", "band", "entity", "reason", box=None)
+    for alert in alerts:
+        rule = f"{alert['rule_id']} {alert['rule_version']}"
+        start = f"{alert['window_start']:%Y-%m-%d %H:%M}"
+        lines.add_row(start, rule, *(alert[name] for name in ("state", "severity", "band", "entity", "reason")))
+    return lines
+
+
+def _time(value: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{value}' is no time such as 2026-03-27 or 2026-03-27T18:00:00Z") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,192 @@
+"""The table of alerts is what the rules say of silver, however its rows came."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.lake import Lake
+from jobs.retention import readers
+from schemas.tables import SILVER
+from tests.alerts.lakes import Followed, paid
+
+
+def test_an_alert_explains_itself(followed):
+    followed.write(paid("T-2", "ana", "eve", "10:05:00"), paid("T-1", "ana", "ben", "10:01:00"))
+
+    (alert,) = followed.alerts()
+    assert len(alert.pop("alert_id")) == 32
+    assert alert == {
+        "rule_id": "fan_out",
+        "rule_version": 1,
+        "state": "active",
+        "severity": "medium",
+        "entity_type": "payer",
+        "entity": "ana",
+        "currency": "UGX",
+        "window_start": datetime(2026, 3, 27, 10, tzinfo=UTC),
+        "window_end": datetime(2026, 3, 27, 11, tzinfo=UTC),
+        "band": "two",
+        "score": 200,
+        "reason": "2 payees within 1 hour",
+        "values": '{"distinct_payees": "2"}',
+        "transaction_references": ["T-1", "T-2"],
+        "first_event_time": datetime(2026, 3, 27, 10, 1, tzinfo=UTC),
+        "window_date": datetime(2026, 3, 27).date(),
+    }
+
+
+def test_rows_of_several_commits_make_one_alert(followed):
+    followed.write(paid("T-1", "ana", "ben", "10:01:00"))
+    followed.write(paid("T-2", "ana", "eve", "10:05:00"), paid("T-3", "ana", "eve", "10:06:00"))
+    followed.write(paid("T-4", "ana", "joe", "10:07:00"), paid("T-5", "ana", "kim", "10:08:00"))
+
+    assert followed.found() == [("fan_out", "ana", "four")]
+    assert followed.alerts() == followed.of_all_of_silver()
+    assert followed.lake.value("SELECT revision FROM alerts") == 1
+    assert followed.inbox.received == [("fan_out", "two"), ("fan_out", "four")]
+
+
+def test_a_late_event_corrects_a_closed_window(followed):
+    followed.write(paid("T-1", "ana", "ben", "10:01:00"))
+    followed.write(paid("T-2", "joe", "kim", "15:00:00"))
+    followed.write(paid("T-3", "ana", "eve", "10:02:00"))
+    followed.write(paid("T-4", "ana", "eve", "2026-03-20T10:02:00"), paid("T-5", "ana", "ben", "2026-03-20T10:03:00"))
+
+    assert followed.found() == [("fan_out", "ana", "two"), ("fan_out", "ana", "two")]
+    assert followed.alerts() == followed.of_all_of_silver()
+    assert followed.inbox.received == [("fan_out", "two"), ("fan_out", "two")]
+
+
+def test_an_alert_that_holds_no_more_is_taken_back(followed):
+    followed.write(paid("T-1", "ana", "ben", "10:01:00", "100"), paid("T-2", "ben", "eve", "10:05:00", "90"))
+    assert followed.found() == [("passed", "ben", "most")]
+
+    followed.write(paid("T-3", "ana", "ben", "10:06:00", "100"))
+
+    assert followed.found() == followed.of_all_of_silver() == []
+
+
+def test_a_late_event_takes_an_alert_of_a_closed_day_back(followed):
+    followed.write(paid("T-1", "ana", "ben", "10:01:00", "100"), paid("T-2", "ben", "eve", "10:05:00", "90"))
+    followed.write(paid("T-3", "joe", "kim", "2026-03-29T10:00:00"))
+    followed.write(paid("T-4", "ana", "ben", "10:06:00", "100"))
+
+    assert followed.found() == followed.of_all_of_silver() == []
+
+
+def test_a_rule_over_single_rows_looks_at_each(followed):
+    followed.write(
+        *(paid(f"T-{i}", "ana", "ben", "10:00:00", "2000000") for i in range(2)), paid("T-2", "a", "b", "10:00:00")
+    )
+
+    assert followed.found() == [("large", "ana", "large"), ("large", "ana", "large")]
+    assert followed.alerts() == followed.of_all_of_silver()
+
+
+def test_sums_of_two_currencies_are_not_added(followed):
+    followed.write(paid("T-1", "ana", "ben", "10:01:00"), paid("T-2", "ana", "eve", "10:05:00", currency="KES"))
+
+    assert followed.found() == []
+
+
+def test_an_alert_in_shadow_is_in_the_table_alone(followed):
+    followed.write(paid("T-1", "ana", "ben", "10:01:00", "100"), paid("T-2", "ben", "eve", "10:05:00", "90"))
+
+    assert followed.lake.query("SELECT rule_id, state FROM alerts").to_pylist() == [
+        {"rule_id": "passed", "state": "shadow"}
+    ]
+    assert followed.inbox.received == []
+
+
+@pytest.mark.parametrize("at", ["10:05:00", "2026-03-20T10:05:00"], ids=["open window", "closed window"])
+def test_a_kill_between_the_table_and_kafka_sends_again_and_doubles_nothing(followed, at):
+    followed.write(paid("T-0", "joe", "kim", "10:00:00"))
+    followed.inbox.is_down = True
+    with pytest.raises(ConnectionError):
+        followed.write(
+            paid("T-1", "ana", "ben", at), paid("T-2", "ana", "eve", at), paid("T-3", "a", "b", at, "2000000")
+        )
+    followed.inbox.is_down = False
+
+    followed.start()
+    followed.carry()
+
+    assert followed.found() == [("fan_out", "ana", "two"), ("large", "a", "large")]
+    assert followed.alerts() == followed.of_all_of_silver()
+    assert {*followed.inbox.received} == {("fan_out", "two"), ("large", "large")}
+
+
+def test_a_start_that_finds_nothing_new_writes_and_sends_nothing(followed):
+    followed.write(paid("T-1", "ana", "ben", "10:01:00"), paid("T-2", "ana", "eve", "10:05:00"))
+    before, sent = followed.lake.query("SELECT * FROM alerts").to_pylist(), list(followed.inbox.received)
+
+    followed.start()
+    followed.carry()
+
+    assert followed.lake.query("SELECT * FROM alerts").to_pylist() == before
+    assert followed.inbox.received == sent
+
+
+def test_the_next_alert_of_an_entity_is_not_sent_within_the_cooldown(followed):
+    rules = followed.rules / "rules.yaml"
+    rules.write_text(
+        rules.read_text().replace('  explanation: "{distinct', '  cooldown: 1 day\n  explanation: "{distinct')
+    )
+    followed.start()
+
+    for hour in ("10", "11"):
+        followed.write(
+            paid(f"T-{hour}", "ana", "ben", f"{hour}:01:00"), paid(f"U-{hour}", "ana", "eve", f"{hour}:05:00")
+        )
+
+    assert len(followed.found()) == 2
+    assert followed.inbox.received == [("fan_out", "two")]
+
+
+def test_a_rule_that_is_changed_is_taken_up_for_the_open_windows(followed):
+    followed.write(paid("T-1", "ana", "ben", "10:01:00"))
+    rules = followed.rules / "rules.yaml"
+    rules.write_text(rules.read_text().replace("{name: two, at_least: 2,", "{name: two, at_least: 1,"))
+
+    followed.carry()
+
+    assert followed.found() == [("fan_out", "ana", "two")]
+
+
+def test_maintenance_keeps_what_alerts_have_still_to_read(followed):
+    followed.write(paid("T-1", "ana", "ben", "10:01:00"))
+    silver = str(followed.lake.open(SILVER).metadata().id)
+
+    found = readers(followed.lake.path / "_checkpoints", silver)
+
+    assert [(reader.query, reader.version, reader.is_starting) for reader in found] == [("alerts", 2, False)]
+
+
+TIMES = st.sampled_from(["10:01:00", "10:59:59", "11:00:00", "15:00:00", "2026-03-26T10:00:00", "2026-03-28T00:00:00"])
+NAMES = st.sampled_from(["ana", "ben", "eve", "joe"])
+
+
+@st.composite
+def commits(draw):
+    rows = draw(
+        st.lists(st.tuples(NAMES, NAMES, TIMES, st.sampled_from(["100", "95", "2000000"])), min_size=8, max_size=24)
+    )
+    made = [paid(f"T-{i}", a, b, at, amount) for i, (a, b, at, amount) in enumerate(rows) if a != b]
+    cuts = sorted(draw(st.lists(st.integers(0, len(made)), max_size=4)))
+    return [part for i, j in zip([0, *cuts], [*cuts, len(made)], strict=True) if (part := made[i:j])]
+
+
+@settings(max_examples=12, deadline=None, database=None)
+@given(batches=commits(), restarts=st.lists(st.booleans(), min_size=6, max_size=6))
+def test_alerts_are_those_of_silver_as_a_whole(tmp_path_factory, batches, restarts):
+    folder = tmp_path_factory.mktemp("random")
+    followed = Followed(Lake(folder / "lake"), folder / "rules")
+    for batch, is_restart in zip(batches, restarts, strict=False):
+        followed.write(*batch)
+        if is_restart:
+            followed.start()
+
+    if batches:
+        assert followed.alerts() == followed.of_all_of_silver()
