@@ -69,6 +69,22 @@ def reversal_scam(scene: Scene) -> Case:
     )
 
 
+def impossible_travel(scene: Scene) -> Case:
+    """Cash of one customer in towns that are hours from each other, minutes apart. It needs a market of several towns.
+
+    Faster than anybody drives from the place of the last transaction: Tazama rules 074 and 075, its typology 179
+    (improbable location). Where an agent stands is in `geoCode`.
+    """
+    customer = scene.parties.customer()
+    agents = scene.parties.agents_apart(scene.count(2, 3))
+    return Case(
+        [
+            Payment("cash_out", at, customer, agent, scene.amount(scene.between(10, 80), is_cash=True))
+            for agent, at in zip(agents, scene.steps_ms(len(agents), 240, 1_200), strict=True)
+        ]
+    )
+
+
 def _band_top(scene: Scene) -> float:
     """The top of one of the market's bands, in units of its currency."""
     market, kenya = scene.market, COMMISSION_TOPS["KES"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from producers.draws import PENDING_RATE, SimulationPlan, Transactions
+from producers.draws import PENDING_RATE, Integers, SimulationPlan, Transactions
 from producers.events import instant, reference
 from producers.markets import MARKETS
 from producers.products import PRODUCTS
@@ -18,14 +18,16 @@ MILLION = 1_000_000
 TYPOLOGIES: dict[str, Callable[[Scene], Case]] = {
     typology.__name__: typology
     for typology in (
-        cash.split_transaction, cash.structuring, cash.reversal_scam, transfers.mule_account, transfers.fan_out,
-        transfers.rapid_in_out, transfers.agent_loop, accounts.account_takeover, accounts.velocity_burst,
-        accounts.exceptional_amount, accounts.duplicate_payment, accounts.dormant_account,
+        cash.split_transaction, cash.structuring, cash.reversal_scam, cash.impossible_travel,
+        transfers.mule_account, transfers.fan_out, transfers.rapid_in_out, transfers.agent_loop,
+        accounts.account_takeover, accounts.velocity_burst, accounts.exceptional_amount, accounts.duplicate_payment,
+        accounts.dormant_account,
     )
 }  # fmt: skip
 # Ninety days of silence and something before and after.
 LONG_ENOUGH_FOR_DORMANCY_MS = 100 * DAY_MS
 FEWEST_CUSTOMERS = 10
+HAS_TOWNS = np.array([len(market.places) > 1 for market in MARKETS])
 
 _PRODUCT = {product.sub_type: place for place, product in enumerate(PRODUCTS)}
 
@@ -96,12 +98,16 @@ def _frauds(plan: SimulationPlan, drawn: Transactions, due: float) -> Iterator[t
     """Cases of all typologies in turn, from one that is drawn, until their payments are as many as are due."""
     random = np.random.default_rng([plan.seed, 2])
     span_ms = plan.hours * HOUR_MS
-    names = [name for name in TYPOLOGIES if name != "dormant_account" or span_ms >= LONG_ENOUGH_FOR_DORMANCY_MS]
+    anywhere, of_towns = np.arange(len(drawn.market)), np.flatnonzero(HAS_TOWNS[drawn.market])
+    impossible = {"dormant_account"} if span_ms < LONG_ENOUGH_FOR_DORMANCY_MS else set()
+    impossible |= set() if len(of_towns) else {"impossible_travel"}
+    names = sorted(set(TYPOLOGIES) - impossible)
     random.shuffle(names)
     number, planted = 0, 0
     while planted < due:
         name = names[number % len(names)]
-        staged = _staged(plan, drawn, TYPOLOGIES[name], number, kind=2)
+        like = of_towns if name == "impossible_travel" else anywhere
+        staged = _staged(plan, drawn, like, TYPOLOGIES[name], number, kind=2)
         count = len(staged.case.payments)
         # Of a case that is more than what is due, as often as what is due is of it.
         if random.random() * count < due - planted:
@@ -111,30 +117,30 @@ def _frauds(plan: SimulationPlan, drawn: Transactions, due: float) -> Iterator[t
 
 
 def _lookalikes(plan: SimulationPlan, drawn: Transactions) -> Iterator[_Staged]:
-    number = 0
+    number, anywhere = 0, np.arange(len(drawn.market))
     for ordinary, per_million in ORDINARY_PER_MILLION:
         for _ in range(round(len(drawn.market) * per_million / MILLION)):
-            yield _staged(plan, drawn, ordinary, number, kind=3)
+            yield _staged(plan, drawn, anywhere, ordinary, number, kind=3)
             number += 1
 
 
 def _staged(
-    plan: SimulationPlan, drawn: Transactions, play: Callable[[Scene], Case], number: int, kind: int
+    plan: SimulationPlan, drawn: Transactions, like: Integers, play: Callable[[Scene], Case], number: int, kind: int
 ) -> _Staged:
-    """A case of its own seed, at the time and in the market of some ordinary transaction, moved to be within the plan.
+    """A case of its own seed, at the time and in the market of one of the rows `like`, moved to be within the plan.
 
     Where even its parts are longer than the plan, it runs on after the plan's end.
     """
     random = np.random.default_rng([plan.seed, kind, number])
-    like = int(random.integers(len(drawn.market)))
-    market, span_ms = int(drawn.market[like]), plan.hours * HOUR_MS
+    row = like[random.integers(len(like))]
+    market, span_ms = int(drawn.market[row]), plan.hours * HOUR_MS
     customers = max(FEWEST_CUSTOMERS, int(plan.customers * MARKETS[market].share))
     # Frauds and look-alikes share no stranger.
     parties = Parties(random, market, customers, 2 * number + kind % 2)
     case = play(Scene(random, parties, span_ms // 3))
     times = [payment.at_ms for payment in (*case.history, *case.payments)]
     latest = span_ms - max(times) - LONGEST_WAIT_SECONDS * 1000
-    return _Staged(case, market, max(min(int(drawn.start_ms[like]), latest), -min(times)))
+    return _Staged(case, market, max(min(int(drawn.start_ms[row]), latest), -min(times)))
 
 
 def _size(staged: _Staged) -> int:

@@ -69,6 +69,11 @@ class Parties:
         fewest = 10
         return [first // fewest * fewest + (first + place) % fewest for place in range(count)]
 
+    def agents_apart(self, count: int) -> list[int]:
+        """Agents of different towns, as many as there are towns at the most."""
+        towns, first = len(MARKETS[self.market].places), self._drawn("agent")
+        return [first // towns * towns + (first + place) % towns for place in range(min(count, towns))]
+
     def merchant(self) -> int:
         """A merchant, more likely a busy one."""
         return self._drawn("merchant")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -270,6 +271,16 @@ def test_duplicates_say_the_same_under_another_reference(played):
     for case in played["duplicate_payment"]:
         assert len(case) >= 2
         assert len({(payer(event), payee(event), event["amount"], event["type"]) for event in case}) == 1
+
+
+def test_nobody_travels_from_town_to_town_within_minutes(played):
+    for case in played["impossible_travel"]:
+        assert len({payer(event) for event in case}) == 1
+        for one, other in itertools.pairwise(case):
+            (x1, y1), (x2, y2) = (map(float, event["geoCode"].split(",")) for event in (one, other))
+            kilometres = math.hypot(x1 - x2, (y1 - y2) * math.cos(math.radians(x1))) * 111
+            hours = (begun(other) - begun(one)) / timedelta(hours=1)
+            assert kilometres / hours > 120
 
 
 def test_a_reversal_comes_after_the_money_was_taken_out(played):
