@@ -27,7 +27,9 @@ def share(hits: int, count: int) -> Share:
     found, z2 = hits / count, Z * Z
     middle = (found + z2 / (2 * count)) / (1 + z2 / count)
     half = Z / (1 + z2 / count) * sqrt(found * (1 - found) / count + z2 / (4 * count * count))
-    return Share(hits, count, found, max(0.0, middle - half), min(1.0, middle + half))
+    # Of none and of all one end is known exactly, which floating point misses by a hair.
+    low, high = middle - half if hits else 0.0, middle + half if hits < count else 1.0
+    return Share(hits, count, found, low, high)
 
 
 def at_prevalence(precision: float | None, measured: float, real: float = REAL_PREVALENCE) -> float | None:

@@ -50,7 +50,10 @@ class RuleFigures:
 
 @dataclass(frozen=True)
 class RecallFigures:
-    """The planted cases of a typology that a rule found, of those that silver has any of; `any` rule that is mapped."""
+    """The planted cases of a typology that a rule found, of those that silver has any of.
+
+    In place of a rule `ANY_RULE` stands for all that are there for the typology, `ACTIVE_RULES` for all active ones.
+    """
 
     rule_id: str
     typology: str
@@ -100,7 +103,7 @@ def evaluate(
         prevalence=prevalence,
         rules=tuple(_figures(aim, raised[aim.rule_id], prevalence, traffic.customer_days) for aim in known),
         active_rules=_figures(everything, of_active, prevalence, traffic.customer_days),
-        recalls=tuple(_recalls(known, raised, sent)),
+        recalls=tuple(_recalls(known, raised, of_active, sent)),
     )
 
 
@@ -196,9 +199,9 @@ def _per_1000(alerts: int, customer_days: int) -> float | None:
 
 
 def _recalls(
-    aims: Sequence[RuleAim], by_rule: Mapping[str, _Raised], cases: Sequence[PlantedCase]
+    aims: Sequence[RuleAim], by_rule: Mapping[str, _Raised], of_active: _Raised, cases: Sequence[PlantedCase]
 ) -> Iterable[RecallFigures]:
-    """Each typology that was planted or is looked for: by all its rules together, then rule by rule."""
+    """Each typology that was planted or is looked for: by whatever is active, by all its rules, then rule by rule."""
     planted: dict[str, set[str]] = defaultdict(set)
     for case in cases:
         planted[case.typology].add(case.case_id)
@@ -206,6 +209,7 @@ def _recalls(
         rules = [aim.rule_id for aim in aims if typology in aim.typologies]
         found = {rule_id: by_rule[rule_id].found.get(typology, set()) for rule_id in rules}
         count = len(planted[typology])
+        yield RecallFigures(ACTIVE_RULES, typology, share(len(of_active.found.get(typology, set())), count))
         yield RecallFigures(ANY_RULE, typology, share(len(set().union(*found.values())), count))
         for rule_id in rules:
             yield RecallFigures(rule_id, typology, share(len(found[rule_id]), count))

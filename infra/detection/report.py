@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.detection.estimates import REAL_PREVALENCE, Share
-from infra.detection.measure import ANY_RULE, Evaluation, RecallFigures, RuleFigures
+from infra.detection.measure import ACTIVE_RULES, ANY_RULE, Evaluation, RecallFigures, RuleFigures
 
 RULE_HEADINGS = (
     "rule", "state", "alerts", "on its cases", "on others", "precision", "at 2 in a million", "alerts per 1,000 "
@@ -85,7 +85,8 @@ def _rule_row(rule: RuleFigures) -> list[str]:
 
 
 def _recall_row(found: RecallFigures) -> list[str]:
-    rule = "any of its rules" if found.rule_id == ANY_RULE else found.rule_id
+    names = {ANY_RULE: "any of its rules", ACTIVE_RULES: "any active rule"}
+    rule = names.get(found.rule_id, found.rule_id)
     return [found.typology, rule, f"{found.recall.count:,}", f"{found.recall.hits:,}", _share(found.recall)]
 
 

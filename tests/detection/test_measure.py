@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.detection.estimates import Share, at_prevalence, share
-from infra.detection.measure import ANY_RULE, PARTY_COLUMNS, Traffic, evaluate
+from infra.detection.measure import ACTIVE_RULES, ANY_RULE, PARTY_COLUMNS, Traffic, evaluate
 from infra.detection.report import markdown
 from infra.detection.truth import PlantedCase, RuleAim, read_manifest
 from jobs.errors import SettingsError
@@ -108,6 +108,10 @@ def test_a_small_case_is_counted_as_by_hand():
     assert (rule.alerts_per_1000, rule.false_per_1000) == (8.0, 2.0)
     assert (found.cases, found.cases_not_in_silver, found.prevalence) == (4, 0, 0.006)
     assert hits(found) == {
+        # Alert 3 is on a case that no rule is there for.
+        (ACTIVE_RULES, "fan_out"): (1, 2),
+        (ACTIVE_RULES, "structuring"): (1, 1),
+        (ACTIVE_RULES, "takeover"): (1, 1),
         (ANY_RULE, "fan_out"): (1, 2),
         ("many_payees", "fan_out"): (1, 2),
         (ANY_RULE, "structuring"): (0, 1),
@@ -226,6 +230,7 @@ def test_the_interval_is_wilsons(hit, count, low, high):
     found = share(hit, count)
 
     assert (round(found.low, 4), round(found.high, 4)) == (low, high)
+    assert (found.low == 0) == (hit == 0) and (found.high == 1) == (hit == count)
 
 
 def test_a_precision_falls_with_the_prevalence_of_fraud():
