@@ -84,6 +84,13 @@ def read_topic(settings: Settings, patience_seconds: int) -> Topic:
         return Topic(str(described["topic_id"]), int(configs["max.message.bytes"]["value"]))
 
 
+def require_alert_topic(settings: Settings) -> None:
+    """Raise `DependencyMissing` when the topic of alerts is not there."""
+    with administration(settings) as admin:
+        if _describe(admin, settings.alerts.topic) is None:
+            raise _missing(settings, settings.alerts.topic)
+
+
 def cluster_id(settings: Settings) -> str | None:
     """The identifier of the cluster that answers at the address of the settings; null when none answers soon."""
     try:
@@ -109,12 +116,16 @@ def administration(settings: Settings, milliseconds: int = ANSWER_MILLISECONDS) 
 
 def _required(admin: Any, settings: Settings) -> dict[str, Any]:
     """Kafka's description of the topic; raises `DependencyMissing` when it does not exist."""
-    kafka = settings.kafka
-    described = _describe(admin, kafka.topic)
+    described = _describe(admin, settings.kafka.topic)
     if described is None:
-        missing = f"Kafka at {kafka.bootstrap} has no topic '{kafka.topic}': create it with `momo topics`."
-        raise DependencyMissing(missing)
+        raise _missing(settings, settings.kafka.topic)
     return described
+
+
+def _missing(settings: Settings, topic: str) -> DependencyMissing:
+    return DependencyMissing(
+        f"Kafka at {settings.kafka.bootstrap} has no topic '{topic}': create it with `momo topics`."
+    )
 
 
 def _offsets(admin: Any, settings: Settings, described: dict[str, Any]) -> dict[int, tuple[int, int]]:

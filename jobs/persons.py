@@ -12,6 +12,7 @@ from functools import reduce
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.alerts.movements import PAIR_SEPARATOR
 from jobs.key_ring import KeyRing
 from jobs.msisdn import NumberPlan, digits_of
 from jobs.tokens import BUSINESSES, ERASED, LEAST_DIGITS, shown_key
@@ -136,6 +137,25 @@ class SilverWithout:
             changed[f"{side}_party"] = _if_else(named[side], _each(party, _erased, pa.string()), party)
             changed[f"{side}_token"] = _if_else(named[side], None, token)
         return _with(rows, changed), pc.or_(*named.values())
+
+
+@dataclass(frozen=True)
+class AlertsWithout:
+    """As `BronzeWithout`, of alerts: the entity alone names a person."""
+
+    persons: Persons
+    columns = ("entity",)
+
+    def __call__(self, rows: pa.Table) -> tuple[pa.Table, pa.Array]:
+        """Of a pair the other party stays."""
+        before = rows["entity"]
+        after = _each(before, self._without, pa.string())
+        return _with(rows, {"entity": after}), pc.not_equal(before, after).combine_chunks()
+
+    def _without(self, entity: str | None) -> str | None:
+        parties = [party.rpartition(":") for party in (entity or "").split(PAIR_SEPARATOR)]
+        tokens = self.persons.tokens
+        return PAIR_SEPARATOR.join(f"{key}{sep}{ERASED if name in tokens else name}" for key, sep, name in parties)
 
 
 def places_of(rows: pa.Table) -> pa.ChunkedArray:

@@ -16,6 +16,13 @@ PURE = [
     "jobs/msisdn.py",
     "jobs/tokens.py",
     "jobs/persons.py",
+    "jobs/alerts/movements.py",
+    "jobs/alerts/vocabulary.py",
+    "jobs/alerts/totals.py",
+    "jobs/alerts/rulebook.py",
+    "jobs/alerts/evaluation.py",
+    "jobs/alerts/evidence.py",
+    "jobs/alerts/examples.py",
     "producers/faults.py",
     "producers/simulation.py",
 ]

@@ -11,6 +11,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from infra.kafka_clients import client_options, refusal
+from infra.topics import require_alert_topic
 from jobs.alerts.alert_table import Alert
 from jobs.errors import DependencyMissing, PlatformError
 from jobs.settings import Settings
@@ -24,6 +25,7 @@ class AlertTopic:
 
     def __init__(self, settings: Settings) -> None:
         self._kafka, self._topic = settings.kafka, settings.alerts.topic
+        require_alert_topic(settings)
         self._producer = self._connect()
 
     def send(self, alerts: Iterable[Alert]) -> None:

@@ -6,16 +6,16 @@ a backfill, a back-test and the rules' own examples all use it.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from hashlib import sha256
 
 import numpy as np
 import pyarrow as pa
 
-from jobs.alerts.movements import SCALE, Bits, Flags, Ints, Movements, hash_of, movements_of, rows_that_count
+from jobs.alerts.movements import SCALE, Batch, Bits, Flags, Ints, Movements, hash_of
 from jobs.alerts.rulebook import MICROSECONDS, Condition, Rule, Rulebook, Threshold, ten_thousandths
-from jobs.alerts.totals import MOST, Combine, Totals, combined
+from jobs.alerts.totals import MOST, Combine, Totals, combined, different
 from jobs.alerts.vocabulary import BY_NAME, Amounts, Measure, added_up, told
 from jobs.remembered import Keys, Remembered
 
@@ -89,20 +89,19 @@ class Windows:
         """The kinds and lengths for which there are rules, those of single rows apart."""
         return sorted({(rule.kind, rule.length) for rule in self.rulebook.rules if rule.scope == "window"})
 
-    def add(self, rows: pa.Table, only: Touched | None = None) -> tuple[Touched, Touched]:
+    def add(self, batch: Batch, only: Touched | None = None) -> tuple[Touched, Touched]:
         """Add rows, or those of some windows only; the windows that they touch, held and closed ones."""
-        movements = movements_of(rows_that_count(rows))
         held: Touched = {}
         closed: Touched = {}
         for windowing in self.windowings():
-            mine, keys = movements[windowing[0]], movements[windowing[0]].keys(windowing[1])
+            mine, keys = batch.movements[windowing[0]], batch.keys(*windowing)
             if only is not None:
                 wanted = np.isin(keys, only.get(windowing, np.zeros(0, np.uint64)))
                 mine, keys = mine[wanted], keys[wanted]
             is_held = self._is_held(mine, windowing[1])
             self._add_to_blocks(windowing, mine[is_held], keys[is_held])
-            held[windowing], closed[windowing] = np.unique(keys[is_held]), np.unique(keys[~is_held])
-        self._of_rows += self._fired_rows(movements["row"])
+            held[windowing], closed[windowing] = different(keys[is_held]), different(keys[~is_held])
+        self._of_rows += self._fired_rows(batch)
         return held, closed
 
     def touched(self) -> Touched:
@@ -111,7 +110,7 @@ class Windows:
         for (windowing, _), block in self._blocks.items():
             every[windowing].append(block.totals.keys())
         none = np.zeros(0, np.uint64)
-        return {windowing: np.unique(np.concatenate([none, *keys])) for windowing, keys in every.items()}
+        return {windowing: different(np.concatenate([none, *keys])) for windowing, keys in every.items()}
 
     def fired(self, touched: Touched) -> list[Fired]:
         """The rules that these windows fulfil, as far as they are held, and the rows that were added since."""
@@ -147,7 +146,7 @@ class Windows:
 
     def _add_to_blocks(self, windowing: Windowing, movements: Movements, keys: Bits) -> None:
         blocks = movements.starts(max(windowing[1], _HOUR))
-        for start in np.unique(blocks):
+        for start in different(blocks.astype(np.uint64)).astype(np.int64):
             mine = blocks == start
             measures = self._measures(windowing)
             block = self._blocks.setdefault((windowing, int(start)), _new_block(measures))
@@ -156,20 +155,20 @@ class Windows:
             columns += [here.time, here.starts(windowing[1]), here.currency.astype(np.int64)]
             block.totals.add(combined(mine_keys, np.array(columns), block.totals.combine))
 
-    def _fired_rows(self, movements: Movements) -> list[Fired]:
+    def _fired_rows(self, batch: Batch) -> list[Fired]:
         """Of rules that look at one row; what a row is does not change."""
-        rules = self.rulebook.of("row", 0)
-        if not rules:
-            return []
-        measures, keys = self._measures(("row", 0)), movements.entity
-        order = np.argsort(keys, kind="stable")
-        values = {measure.name: measure.values(movements, self.rulebook.amounts)[order] for measure in measures}
+        movements = batch.movements["row"]
+        measures = self._measures(("row", 0))
+        values = {measure.name: measure.values(movements, self.rulebook.amounts) for measure in measures}
         always = {
-            "first_time": movements.time[order],
-            "start": movements.time[order],
-            "currency": movements.currency.astype(np.int64)[order],
+            "first_time": movements.time,
+            "start": movements.time,
+            "currency": movements.currency.astype(np.int64),
         }
-        return [one for rule in rules for one in _fulfilled(rule, keys[order], values | always)]
+        places = movements.row.astype(np.uint64)
+        fired = [one for rule in self.rulebook.of("row", 0) for one in _fulfilled(rule, places, values | always)]
+        keys = batch.row_keys(batch.rows.take(pa.array([one.key for one in fired], pa.int64())))
+        return [replace(one, key=int(key)) for one, key in zip(fired, keys, strict=True)]
 
 
 def _new_block(measures: Iterable[Measure]) -> _Block:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from jobs.alerts.evaluation import Fired, Touched, Windowing, Windows
-from jobs.alerts.movements import Movements, entities_of, movements_of, rows_that_count
+from jobs.alerts.movements import Batch, batch_of, entities_of
 from jobs.alerts.rulebook import Rulebook
 from schemas.tables import ALERTS
 
@@ -46,31 +46,25 @@ def windows_of(fired: Iterable[Fired]) -> Touched:
     return {windowing: np.array(sorted(those), np.uint64) for windowing, those in keys.items()}
 
 
-def note(evidence: dict[Window, Evidence], rows: pa.Table, wanted: Touched) -> None:
+def note(evidence: dict[Window, Evidence], batch: Batch, wanted: Touched) -> None:
     """Add to `evidence` what these rows say of the wanted windows."""
-    rows = rows_that_count(rows)
-    movements = movements_of(rows)
     for windowing, keys in wanted.items():
-        _note(evidence, rows, windowing, _in_windows(movements[windowing[0]], windowing, keys))
+        kind, own = windowing[0], batch.keys(*windowing)
+        places = np.flatnonzero(np.isin(own, keys))
+        mine = batch.movements[kind][places]
+        of_row = batch.rows.select(["transaction_reference", "currency"]).take(pa.array(mine.row)).to_pylist()
+        entities = entities_of(kind, mine, batch.rows)
+        for key, entity, time, row in zip(own[places].tolist(), entities, mine.time.tolist(), of_row, strict=True):
+            of_window = evidence.setdefault((windowing, key), Evidence(entity, row["currency"]))
+            of_window.add([(time, row["transaction_reference"])])
 
 
-def _note(evidence: dict[Window, Evidence], rows: pa.Table, windowing: Windowing, mine: Movements) -> None:
-    keys = mine.entity if windowing[0] == "row" else mine.keys(windowing[1])
-    of_row = rows.select(["transaction_reference", "currency"]).take(pa.array(mine.row)).to_pylist()
-    entities = entities_of(windowing[0], mine, rows)
-    for key, entity, time, row in zip(keys.tolist(), entities, mine.time.tolist(), of_row, strict=True):
-        of_window = evidence.setdefault((windowing, key), Evidence(entity, row["currency"]))
-        of_window.add([(time, row["transaction_reference"])])
-
-
-def rows_in(rows: pa.Table, wanted: Touched) -> pa.Table:
+def batch_in(batch: Batch, wanted: Touched) -> Batch:
     """The rows that are in one of these windows."""
-    rows = rows_that_count(rows)
-    movements = movements_of(rows)
-    places = [
-        _in_windows(movements[windowing[0]], windowing, keys).row for windowing, keys in wanted.items() if len(keys)
-    ]
-    return rows.take(pa.array(np.unique(np.concatenate([np.zeros(0, np.int64), *places]))))
+    is_wanted = np.zeros(batch.rows.num_rows, bool)
+    for windowing, keys in wanted.items():
+        is_wanted[batch.movements[windowing[0]].row[np.isin(batch.keys(*windowing), keys)]] = True
+    return batch_of(batch.rows.filter(pa.array(is_wanted)))
 
 
 def alert_rows(fired: Iterable[Fired], evidence: Mapping[Window, Evidence], raised_at: datetime | None) -> pa.Table:
@@ -87,15 +81,11 @@ def table_of(rows: list[dict[str, Any]]) -> pa.Table:
 def alerts_of(rows: pa.Table, rulebook: Rulebook) -> pa.Table:
     """All alerts of these rows of silver: the function that stream and backfill compute piece by piece."""
     windows, evidence = Windows(rulebook), dict[Window, Evidence]()
-    windows.add(rows)
+    batch = batch_of(rows)
+    windows.add(batch)
     fired = windows.fired(windows.touched())
-    note(evidence, rows, windows_of(fired))
+    note(evidence, batch, windows_of(fired))
     return alert_rows(fired, evidence, None)
-
-
-def _in_windows(movements: Movements, windowing: Windowing, keys: Any) -> Movements:
-    own = movements.entity if windowing[0] == "row" else movements.keys(windowing[1])
-    return movements[np.isin(own, keys)]
 
 
 def _alert(fired: Fired, evidence: Evidence, raised_at: datetime | None) -> dict[str, Any]:

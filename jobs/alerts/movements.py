@@ -45,7 +45,6 @@ class Movements:
     entity: Bits
     other: Bits
     agent: Bits
-    reference: Bits
     currency: Bits
     amount: Ints
     time: Ints
@@ -86,13 +85,29 @@ class Movements:
         return Movements(**arrays, type_names=self.type_names)
 
 
-def rows_that_count(rows: pa.Table) -> pa.Table:
-    """The rows whose status rules can count."""
-    return rows.filter(pc.is_in(rows["status"], value_set=pa.array(STATUSES)))
+@dataclass(frozen=True)
+class Batch:
+    """Rows whose status rules can count, and their movements by kind of entity."""
+
+    rows: pa.Table
+    movements: Mapping[str, Movements]
+
+    def keys(self, kind: str, length: int) -> Bits:
+        """The keys of the movements of a kind; a row that stands for itself has one of its own."""
+        return self.row_keys(self.rows) if kind == "row" else self.movements[kind].keys(length)
+
+    def row_keys(self, rows: pa.Table) -> Bits:
+        """The keys of some of the rows by themselves."""
+        return mixed(_hashes(rows["transaction_reference"]), _hashes(rows["status"]))
 
 
-def movements_of(rows: pa.Table) -> dict[str, Movements]:
-    """The movements of these rows (`COLUMNS`) by kind of entity."""
+def batch_of(rows: pa.Table) -> Batch:
+    """Rows of silver (`COLUMNS`) as rules look at them."""
+    counted = rows.filter(pc.is_in(rows["status"], value_set=pa.array(STATUSES)))
+    return Batch(counted, _movements_of(counted))
+
+
+def _movements_of(rows: pa.Table) -> dict[str, Movements]:
     all_rows = _of_rows(rows)
     debit_token, credit_token, agent = (_hashes(rows[name]) for name in ("debit_token", "credit_token", "agent_id"))
     debit, credit = _hashes(rows["debit_party"]), _hashes(rows["credit_party"])
@@ -102,11 +117,12 @@ def movements_of(rows: pa.Table) -> dict[str, Movements]:
     customer = np.where(all_rows.of_type("deposit"), credit, debit)
     # Money goes out of or into the customer's wallet, for an agent's movements too.
     is_cash_out = all_rows.of_type("withdrawal")[by_agent]
+    pair = mixed(np.minimum(debit, credit), np.maximum(debit, credit))
     return {
         "person": _together(outgoing, incoming),
         "agent": _seen_by(all_rows[by_agent], agent[by_agent], customer[by_agent], is_cash_out),
-        "pair": _seen_by(all_rows, mixed(np.minimum(debit, credit), np.maximum(debit, credit)), credit, debit < credit),
-        "row": _seen_by(all_rows, mixed(all_rows.reference, _hashes(rows["status"])), credit, True),
+        "pair": _seen_by(all_rows, pair, credit, debit < credit),
+        "row": all_rows,
     }
 
 
@@ -158,7 +174,6 @@ def _of_rows(rows: pa.Table) -> Movements:
         entity=none,
         other=none,
         agent=_hashes(rows["agent_id"]),
-        reference=_hashes(rows["transaction_reference"]),
         currency=_hashes(rows["currency"]),
         amount=_ten_thousandths(rows["amount"]),
         time=rows["event_time"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy(),
@@ -190,7 +205,7 @@ def _together(a: Movements, b: Movements) -> Movements:
 def _hashes(texts: pa.ChunkedArray) -> Bits:
     """Hashes of 64 bits, each different text hashed once; 0 for null."""
     encoded = texts.combine_chunks().dictionary_encode()
-    names = np.asarray(encoded.dictionary.to_pylist(), object)
+    names = encoded.dictionary.to_numpy(zero_copy_only=False)
     hashes = np.zeros(len(names) + 1, np.uint64)
     hashes[:-1] = pd.util.hash_array(names, hash_key=_HASH_KEY, categorize=False)
     places: NDArray[np.int32] = pc.fill_null(encoded.indices, len(names)).to_numpy(zero_copy_only=False)

@@ -107,7 +107,8 @@ def _completed(m: Movements) -> Flags:
 
 
 def _at_agent(m: Movements) -> Flags:
-    return m.agent != 0
+    is_at_one: Flags = m.agent != np.uint64(0)
+    return is_at_one
 
 
 def _between_businesses(m: Movements) -> Flags:

@@ -15,10 +15,12 @@ import pyarrow.compute as pc
 from jobs.alerts import progress
 from jobs.alerts.alert_table import Alert, alerts_there, changes, ending_after, put_changes, starting_within, window_of
 from jobs.alerts.evaluation import Fired, Touched, Windows
-from jobs.alerts.evidence import Evidence, Window, alert_rows, microseconds_of, note, rows_in, time_of, windows_of
+from jobs.alerts.evidence import Evidence, Window, alert_rows, batch_in, microseconds_of, note, time_of, windows_of
+from jobs.alerts.movements import Batch, batch_of
 from jobs.alerts.rulebook import LiveRules, Rulebook
 from jobs.alerts.sending import Sending
 from jobs.alerts.silver_rows import Span, newest_event_time, read_rows, rows_between
+from jobs.alerts.totals import different
 from jobs.lake import Lake
 from jobs.rules import FIRST_EVENT_TIME
 from jobs.settings import duration_seconds
@@ -68,7 +70,7 @@ class AlertWriter:
         closed = closed_by(self._newest, self._lateness)
         self._windows, self._evidence = Windows(self._rules.rulebook, microseconds_of(closed)), {}
         for rows in rows_between(self._lake, (_day(closed), self._newest + DAY), self._version):
-            self._windows.add(rows)
+            self._windows.add(batch_of(rows))
         self._there = {alert["alert_id"]: alert for alert in alerts_there(self._lake, ending_after(closed))}
         self._sending.begin(alerts_there(self._lake, ending_after(closed - self._sending.longest(self._rules))))
         unsure = self._again_since(before)
@@ -86,20 +88,22 @@ class AlertWriter:
         probe = Windows(self._rules.rulebook, self._windows.closed_before)
         touched: Touched = {}
         for rows in read_rows(self._lake.newer(SILVER, version)[1]):
-            held, late = probe.add(rows)
+            batch = batch_of(rows)
+            held, late = probe.add(batch)
             touched = _both(touched, held)
-            self._put_rows(probe.fired({}), rows, again=True)
+            self._put_rows(probe.fired({}), batch, again=True)
             self._correct(late, rows, again=True)
         return touched
 
     def _add(self, rows: pa.Table) -> None:
         """Rows that have just come."""
-        held, late = self._windows.add(rows)
+        batch = batch_of(rows)
+        held, late = self._windows.add(batch)
         fired = self._windows.fired(held)
-        self._put_rows([one for one in fired if one.rule.scope == "row"], rows)
+        self._put_rows([one for one in fired if one.rule.scope == "row"], batch)
         self._correct(late, rows)
         of_windows = [one for one in fired if one.rule.scope == "window"]
-        note(self._evidence, rows, windows_of(one for one in of_windows if self._is_known(one)))
+        note(self._evidence, batch, windows_of(one for one in of_windows if self._is_known(one)))
         self._put_open(of_windows, held, {})
         newest = pc.max(rows["event_time"]).as_py()
         if newest is not None and newest > self._newest:
@@ -117,12 +121,12 @@ class AlertWriter:
             else:
                 self._there[alert["alert_id"]] = alert
 
-    def _put_rows(self, fired: Sequence[Fired], rows: pa.Table, again: bool = False) -> None:
+    def _put_rows(self, fired: Sequence[Fired], batch: Batch, again: bool = False) -> None:
         """Single rows: an alert of one is never taken back."""
         if not fired:
             return
         evidence: dict[Window, Evidence] = {}
-        note(evidence, rows, windows_of(fired))
+        note(evidence, batch, windows_of(fired))
         wanted = alert_rows(fired, evidence, datetime.now(UTC)).to_pylist()
         starts, ids = [alert["window_start"] for alert in wanted], {alert["alert_id"] for alert in wanted}
         near = alerts_there(self._lake, starting_within(min(starts), max(starts) + timedelta(microseconds=1)))
@@ -151,7 +155,7 @@ class AlertWriter:
         wanted = windows_of(fired)
         for span in _joined((time_of(one.start), time_of(one.start + one.rule.length)) for one in fired):
             for rows in rows_between(self._lake, span):
-                note(self._evidence, rows, wanted)
+                note(self._evidence, batch_of(rows), wanted)
 
     def _is_known(self, fired: Fired) -> bool:
         return (fired.windowing, fired.key) in self._evidence
@@ -176,12 +180,13 @@ def whole_windows(
     """The rules that silver's windows within a span fulfil, all or some of them, and what led there."""
     windows = Windows(rulebook)
     for rows in rows_between(lake, span):
-        windows.add(rows if only is None else rows_in(rows, only), only)
+        batch = batch_of(rows)
+        windows.add(batch if only is None else batch_in(batch, only), only)
     fired = [one for one in windows.fired(windows.touched()) if only is None or one.rule.scope == "window"]
     evidence: dict[Window, Evidence] = {}
     wanted = windows_of(fired)
     for rows in rows_between(lake, span) if fired else ():
-        note(evidence, rows, wanted)
+        note(evidence, batch_of(rows), wanted)
     return fired, evidence
 
 
@@ -190,7 +195,7 @@ def _late_spans(rows: pa.Table, late: Touched, closed: int) -> list[Span]:
     times = rows["event_time"].cast(pa.int64()).to_numpy()
     spans: list[Span] = []
     for length in {max(length, HOUR // timedelta(microseconds=1)) for (_, length), keys in late.items() if len(keys)}:
-        starts = np.unique(times - times % length)
+        starts = different((times - times % length).astype(np.uint64)).astype(np.int64)
         spans += [(time_of(start), time_of(start + length)) for start in starts.tolist() if start + length <= closed]
     return _joined(spans)
 

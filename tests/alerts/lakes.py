@@ -108,9 +108,9 @@ class Followed:
         (self.rules / "rules.yaml").write_text(RULES)
         self.start()
 
-    def start(self) -> None:
-        """As a new process would."""
-        self.writer = AlertWriter(self.lake, LiveRules(self.rules), "10 minutes", Sending(self.inbox))
+    def start(self, sending: Sending | None = None) -> None:
+        """As a new process would; alerts go to the inbox unless it is said otherwise."""
+        self.writer = AlertWriter(self.lake, LiveRules(self.rules), "10 minutes", sending or Sending(self.inbox))
 
     def write(self, *rows: dict[str, Any]) -> None:
         """One commit of silver, and the alerts of it."""

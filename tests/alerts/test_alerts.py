@@ -178,7 +178,7 @@ def commits(draw):
     return [part for i, j in zip([0, *cuts], [*cuts, len(made)], strict=True) if (part := made[i:j])]
 
 
-@settings(max_examples=12, deadline=None, database=None)
+@settings(max_examples=4, deadline=None, database=None)
 @given(batches=commits(), restarts=st.lists(st.booleans(), min_size=6, max_size=6))
 def test_alerts_are_those_of_silver_as_a_whole(tmp_path_factory, batches, restarts):
     folder = tmp_path_factory.mktemp("random")
