@@ -18,7 +18,7 @@ from jobs.errors import SettingsError
 from jobs.gold_backfill import Difference, GoldBackfill
 from jobs.ingest import carried_again
 from jobs.lake import Lake
-from jobs.lake_keys import ring_of
+from jobs.lake_keys import ring_for_writing, ring_of
 from jobs.settings import Settings
 from jobs.silver_backfill import SilverBackfill
 from jobs.windows import closed_for_good
@@ -93,7 +93,8 @@ class Backfill:
         """Only what the stream has closed by now is touched; a dry run touches nothing."""
         self._lake, self._plan, self._dry_run = lake, plan, dry_run
         self._closed_before = closed_for_good(lake, settings.stream.lateness)
-        silver_columns = enrichment.silver_columns(ring_of(lake, settings.privacy))
+        ring = (ring_of if dry_run else ring_for_writing)(lake, settings.privacy)
+        silver_columns = enrichment.silver_columns(ring)
         self._silver = SilverBackfill(spark, lake, settings, silver_columns, plan.days, self._closed_before)
         self._gold = GoldBackfill(spark, lake, plan.gold, self._closed_before)
         # Not without need: the rules may be wrong just now.

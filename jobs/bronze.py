@@ -45,7 +45,7 @@ def _with_parties(records: DataFrame) -> DataFrame:
     """Key and value of each party's first identifier, numbers as digits; null when there is none."""
     fields = {"debit": ("debitParty", "sender_phone_number"), "credit": ("creditParty", "receiver_phone_number")}
     first = {side: F.get(F.col(f"event.{gsma}"), F.lit(0)) for side, (gsma, _) in fields.items()}
-    keys = {f"{side}_key": _is_dummy_then(F.lit("msisdn"), first[side]["key"]) for side in fields}
+    keys = {f"{side}_key": _is_dummy_then(F.lit("msisdn"), exact(first[side]["key"])) for side in fields}
     values = {
         f"{side}_value": _is_dummy_then(F.col(f"event.{number}"), first[side]["value"])
         for side, (_, number) in fields.items()

@@ -22,7 +22,7 @@ from jobs.compaction import data_files
 from jobs.enrichment import read_prefixes
 from jobs.errors import SettingsError, TryAgain
 from jobs.key_ring import KeyRing
-from jobs.lake import Lake
+from jobs.lake import Lake, in_common_types
 from jobs.money_proof import money_lines
 from jobs.msisdn import digits_of, read_number_plan
 from jobs.persons import SIDES, AlertsWithout, BronzeWithout, Persons, SilverWithout, places_of
@@ -138,15 +138,17 @@ def _theirs(path: Path, without: Without) -> pa.Table | None:
     except pa.ArrowInvalid:
         return None
     groups = (file.read_row_group(i, columns=list(without.columns)) for i in range(file.num_row_groups))
-    return pa.concat_tables([rows.filter(without(rows)[1]) for rows in groups])
+    return pa.concat_tables([rows.filter(without(rows)[1]) for rows in map(in_common_types, groups)])
 
 
 def _rewrite(path: Path, target: Path, without: Without) -> None:
     file = pq.ParquetFile(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with pq.ParquetWriter(target, file.schema_arrow.remove_metadata(), compression="zstd") as writer:
+    schema = in_common_types(file.schema_arrow.empty_table()).schema.remove_metadata()
+    with pq.ParquetWriter(target, schema, compression="zstd") as writer:
         for i in range(file.num_row_groups):
-            writer.write_table(without(file.read_row_group(i))[0].replace_schema_metadata())
+            rows = in_common_types(file.read_row_group(i))
+            writer.write_table(without(rows)[0].replace_schema_metadata())
 
 
 def _places(found: Sequence[pa.Table], persons: Persons) -> dict[str, pa.Array]:

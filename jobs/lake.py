@@ -247,8 +247,7 @@ class Lake:
         # Silver before bronze, from which it is written: while a stream runs, bronze is then never behind it.
         for folder in sorted(self.path.glob("*/_delta_log"), reverse=True):
             builder.register(folder.parent.name, DeltaTable(str(folder.parent)))
-        answer = pa.table(builder.execute(sql).read_all())
-        return answer.cast(pa.schema([field.with_type(_common_type(field.type)) for field in answer.schema]))
+        return in_common_types(pa.table(builder.execute(sql).read_all()))
 
     def value(self, sql: str) -> Any:
         """The single value a SQL query gives."""
@@ -347,11 +346,15 @@ def text(value: str) -> str:
 
 def read_columns(files: Sequence[str], columns: Sequence[str]) -> pa.Table:
     """Columns of these files of a table, in the order of the files, without Spark."""
-    return pa.dataset.dataset(list(files), format="parquet").to_table(columns=list(columns))
+    return in_common_types(pa.dataset.dataset(list(files), format="parquet").to_table(columns=list(columns)))
+
+
+def in_common_types(rows: pa.Table) -> pa.Table:
+    """These rows without view types, in which delta-rs answers and writes: neither pandas nor Arrow compares them."""
+    return rows.cast(pa.schema([field.with_type(_common_type(field.type)) for field in rows.schema]))
 
 
 def _common_type(type_: pa.DataType) -> pa.DataType:
-    """delta-rs answers with view types, which pandas does not know."""
     if pa.types.is_string_view(type_):
         return pa.string()
     if pa.types.is_binary_view(type_):

@@ -27,7 +27,7 @@ def ring_of(lake: Lake, privacy: PrivacySettings) -> KeyRing:
 def ring_for_writing(lake: Lake, privacy: PrivacySettings) -> KeyRing:
     """As `ring_of`, for who makes tokens: notes the ring's keys, and makes a ring for a new lake where settings let it.
 
-    Needs the lake's lock.
+    Needs the lake's lock, or a lake that has keys.
     """
     checks = _checks(lake)
     ring = find_ring(privacy) or _made(privacy, checks)

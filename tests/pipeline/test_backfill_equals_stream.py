@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,6 +34,7 @@ def records(draw):
 
 
 # Each example is a lake of its own, and two starts of the stream.
+@pytest.mark.slow
 @settings(max_examples=2, deadline=None, database=None)
 @given(batches=st.lists(st.lists(records(), min_size=20, max_size=40), min_size=2, max_size=2))
 def test_closed_windows_are_those_of_a_backfill(spark, tmp_path_factory, batches):

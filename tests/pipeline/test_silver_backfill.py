@@ -9,10 +9,13 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from jobs import enrichment, late_repeats, rules
+from jobs.erasure import erase, find_persons
+from jobs.key_ring import as_text
+from jobs.maintenance import maintaining
 from jobs.reconciliation import reconcile, same_record
 from jobs.rules import Rule
 from schemas.tables import BRONZE, QUARANTINE, SILVER
-from tests.backfills import backfilled, changes, versions
+from tests.backfills import ALL_DAYS, backfilled, changes, versions
 from tests.builders import RING, SETTINGS
 
 TOO_SMALL = Rule("too_small", lambda: F.col("amount") < 10)
@@ -82,7 +85,7 @@ def test_a_repeat_takes_the_place_of_a_first_that_is_refused_now(settled, monkey
 def test_a_change_of_reference_data_is_taken_over_into_silver_and_gold(settled, monkeypatch):
     monkeypatch.setattr(enrichment, "read_prefixes", lambda: ({"256": "UG"}, {"25677": "New Name"}))
     of_operator = (
-        f"SELECT true, count(*) FROM silver_transactions s JOIN bronze_transactions b ON {same_record('s', 'b')} "
+        f"SELECT true, count(*) FROM silver_transactions s JOIN {BRONZE.name} b ON {same_record('s', 'b')} "
         "WHERE s.event_date = '2026-03-25' AND b.debit_msisdn LIKE '25677%'"
     )
     expected = settled.rows(of_operator)
@@ -95,6 +98,33 @@ def test_a_change_of_reference_data_is_taken_over_into_silver_and_gold(settled, 
     corridors = "SELECT DISTINCT debit_operator FROM gold_corridor_hourly WHERE window_date = '2026-03-25' AND debit_country = 'UG'"
     assert settled.rows(corridors) == [("New Name",)]
     assert proof(settled).differences == ()
+
+
+def test_tokens_are_made_anew_under_a_rotated_key(settled, monkeypatch):
+    rotated = RING.rotated()
+    monkeypatch.setenv("MOMO_KEYS", as_text(rotated))
+
+    backfilled(settled, SETTINGS, *DAY, tables="silver")
+
+    tokens = "SELECT DISTINCT event_date = '2026-03-25', left(debit_token, 3) FROM silver_transactions WHERE debit_token IS NOT NULL"
+    assert (True, "k2_") in settled.rows(tokens)
+    assert (True, "k1_") not in settled.rows(tokens)
+    assert reconcile(settled.lake, "momo.transactions", settled.offsets(), rotated).differences == ()
+
+
+def test_what_was_left_of_an_erased_person_is_left_alone(days):
+    backfilled(days, SETTINGS)
+    with days.lake.locked("the test"), maintaining(days.lake):
+        erase(days.lake, find_persons(days.lake, RING, ["256777000001"], []), SETTINGS.topic.retention_days)
+    written = versions(days)
+
+    assert changes(backfilled(days, SETTINGS, *ALL_DAYS, tables="silver")) == {}
+
+    assert versions(days) == written
+    assert days.rows("SELECT credit_party FROM silver_transactions WHERE transaction_reference = 'A-7'") == [
+        ("msisdn:erased",)
+    ]
+    assert proof(days).differences == ()
 
 
 @pytest.mark.parametrize("unwritten", [(SILVER,), (SILVER, QUARANTINE)])

@@ -85,6 +85,10 @@ BAD = {
     "a reference that is a number": (gsma(transactionReference=100_000), ["missing_reference"]),
     "half a character in the reference": (gsma(transactionReference="a\ud83d"), ["missing_reference"]),
     "half a character in a party": (gsma(creditParty=[{"key": "till", "value": "\udc00"}]), ["missing_credit_party"]),
+    "half a character in what a party is called": (
+        gsma(creditParty=[{"key": "\udc00", "value": "1"}]),
+        ["missing_credit_party"],
+    ),
     "a party that is a number with a point": (
         gsma(creditParty=[{"key": "till", "value": 1.5}]), ["missing_credit_party"],
     ),
