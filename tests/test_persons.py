@@ -5,7 +5,7 @@ import pytest
 
 from jobs.enrichment import read_prefixes
 from jobs.msisdn import read_number_plan
-from jobs.persons import BronzeWithout, Persons
+from jobs.persons import AlertsWithout, BronzeWithout, Persons
 from schemas.tables import BRONZE
 from tests.builders import RING
 
@@ -89,3 +89,19 @@ def test_thousands_are_erased_at_once():
     _, theirs = BronzeWithout(many)(bronze(payload="256777002999"))
 
     assert theirs.to_pylist() == [True]
+
+
+def test_an_alert_keeps_the_other_party_of_a_pair():
+    token, other = RING.token(GRACE), RING.token("256777999222")
+    entities = [token, other, "AG-1", f"identityalias:AG-1 | msisdn:{token}", f"msisdn:{other} | msisdn:{token}"]
+
+    rows, theirs = AlertsWithout(persons(GRACE))(pa.table({"entity": entities}))
+
+    assert rows["entity"].to_pylist() == [
+        "erased",
+        other,
+        "AG-1",
+        "identityalias:AG-1 | msisdn:erased",
+        f"msisdn:{other} | msisdn:erased",
+    ]
+    assert theirs.to_pylist() == [True, False, False, True, True]

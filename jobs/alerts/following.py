@@ -7,6 +7,8 @@ from jobs.alerts.writing import AlertWriter
 
 # How often a look is taken; one at a commit that is not there costs some microseconds.
 LOOK_SECONDS = 0.25
+# What it has in hand takes less, but for a start that reads a day of silver; cut off, that is begun again.
+LONGEST_WAIT_SECONDS = 10
 
 
 class AlertFollower:
@@ -32,9 +34,9 @@ class AlertFollower:
         return {"isTriggerActive": self._is_busy}
 
     def stop(self) -> None:
-        """End it, after what it has in hand."""
+        """End it, after what it has in hand where that is not for long."""
         self._stop.set()
-        self._thread.join()
+        self._thread.join(LONGEST_WAIT_SECONDS)
 
     def awaitTermination(self) -> None:
         """Wait for its end; raises what ended it."""

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobs.alerts.following import AlertFollower
 from jobs.lake import Lake
 from jobs.retention import readers
 from schemas.tables import SILVER
 from tests.alerts.lakes import Followed, paid
+from tests.builders import put_rows
 
 
 def test_an_alert_explains_itself(followed):
@@ -162,6 +164,26 @@ def test_maintenance_keeps_what_alerts_have_still_to_read(followed):
     found = readers(followed.lake.path / "_checkpoints", silver)
 
     assert [(reader.query, reader.version, reader.is_starting) for reader in found] == [("alerts", 2, False)]
+
+
+def test_a_follower_carries_until_it_is_stopped(followed):
+    follower = AlertFollower(followed.writer)
+    put_rows(followed.lake, SILVER, paid("T-1", "ana", "ben", "10:01:00"), paid("T-2", "ana", "eve", "10:05:00"))
+    while not followed.found():
+        assert follower.isActive
+
+    follower.stop()
+
+    assert not follower.isActive
+    assert followed.found() == [("fan_out", "ana", "two")]
+
+
+def test_what_ends_a_follower_is_raised(followed):
+    followed.inbox.is_down = True
+    put_rows(followed.lake, SILVER, paid("T-1", "ana", "ben", "10:01:00"), paid("T-2", "ana", "eve", "10:05:00"))
+
+    with pytest.raises(ConnectionError):
+        AlertFollower(followed.writer).awaitTermination()
 
 
 TIMES = st.sampled_from(["10:01:00", "10:59:59", "11:00:00", "15:00:00", "2026-03-26T10:00:00", "2026-03-28T00:00:00"])
