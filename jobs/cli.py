@@ -27,6 +27,7 @@ COMMANDS = {
         "list | show | retry | close: records that were refused, and the way back",
     ),
     "trace": ("jobs.trace_transaction", "where one transaction is: momo trace ID"),
+    "evaluate": ("infra.detection.evaluate_rules", "what the fraud rules are worth, by planted cases of fraud"),
     "maintain": ("jobs.maintain_tables", "keep the lake fast beside the stream: join small files, clear old ones away"),
     "keys": ("jobs.manage_keys", "create | list | rotate | token: the keys that phone numbers are made tokens with"),
     "erase": ("jobs.erase_person", "take persons out of the tables, the transactions stay; prints a certificate"),

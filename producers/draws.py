@@ -32,6 +32,7 @@ REVERSIBLE = ("transfer", "merchantpay")
 # Later than any wait, so that only what is completed is reversed.
 SOONEST_REVERSAL_MS = 150_000
 SUBSECOND_RATE = 0.2
+MOST_FRAUD_PER_MILLION = 500_000
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ class SimulationPlan:
     """What to simulate: `events` canonical ones and `dummies` dummy records within `hours` of `start`.
 
     `peak` is the exponent on the daily curve: 1 is a real day, 3 puts half of it in two evening hours, so that a short
-    file fills its windows too. `customers` are spread over all markets. Raises `SettingsError`.
+    file fills its windows too. `customers` are spread over all markets. `fraud_per_million` is the share of the
+    transactions that belong to planted cases of fraud. These come on top of `events`, and so do honest cases that look
+    like them; with 0 there are neither. Raises `SettingsError`.
     """
 
     seed: int
@@ -49,14 +52,21 @@ class SimulationPlan:
     dummies: int = 0
     peak: float = 1.0
     customers: int = 20_000
+    fraud_per_million: int = 0
 
     def __post_init__(self) -> None:
         """Refuse a plan that cannot be played."""
         if self.start.tzinfo is None:
             raise SettingsError(f"The start {self.start.isoformat()} has no time zone: add Z or one such as +03:00.")
-        for name, least in {"seed": 0, "hours": 1, "events": 0, "dummies": 0, "customers": 1, "peak": 0}.items():
+        least_of = {"seed": 0, "hours": 1, "events": 0, "dummies": 0, "customers": 1, "peak": 0, "fraud_per_million": 0}
+        for name, least in least_of.items():
             if getattr(self, name) < least:
                 raise SettingsError(f"The plan's {name} is {getattr(self, name)}: give {least} or more.")
+        if self.fraud_per_million > MOST_FRAUD_PER_MILLION:
+            raise SettingsError(
+                f"The plan's fraud_per_million is {self.fraud_per_million:,}: give {MOST_FRAUD_PER_MILLION:,} or less, "
+                "or there are more frauds than transactions to hide them in."
+            )
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def pending_event(plan: SimulationPlan, drawn: Transactions, row: int) -> Record
     market, product = MARKETS[drawn.market[row]], PRODUCTS[drawn.product[row]]
     channel = product.channels[int(drawn.dice[row]) % len(product.channels)]
     return {
-        "transactionReference": _reference(plan, drawn, row),
+        "transactionReference": reference(plan, drawn, row),
         "transactionStatus": "pending",
         **_kind(plan, drawn, row),
         "amount": market.amount_text(int(drawn.amount_minor[row])),
@@ -48,6 +48,11 @@ def final_event(plan: SimulationPlan, drawn: Transactions, row: int) -> Record:
     return event if drawn.original[row] >= 0 else event | _fees(drawn, row) | _place(drawn, row)
 
 
+def reference(plan: SimulationPlan, drawn: Transactions, row: int) -> str:
+    """The provider's reference of a transaction: its country and a token, none twice in a plan."""
+    return MARKETS[drawn.market[row]].country + token(plan, "event", row)
+
+
 def token(plan: SimulationPlan, space: str, row: int) -> str:
     """Ten letters and digits, no two rows of a plan alike: an odd factor permutes the numbers below 2^50."""
     salt = hashlib.blake2b(f"{plan.seed} {plan.start.isoformat()} {space}".encode(), digest_size=8).digest()
@@ -63,7 +68,7 @@ def instant(plan: SimulationPlan, time_ms: int, utc_offset_hours: int) -> dateti
 def _kind(plan: SimulationPlan, drawn: Transactions, row: int) -> Record:
     original = int(drawn.original[row])
     if original >= 0:
-        return {"type": "reversal", "originalTransactionReference": _reference(plan, drawn, original)}
+        return {"type": "reversal", "originalTransactionReference": reference(plan, drawn, original)}
     product = PRODUCTS[drawn.product[row]]
     return {"type": product.type, "subType": product.sub_type}
 
@@ -110,10 +115,6 @@ def _place(drawn: Transactions, row: int) -> Record:
         return {}
     agents = drawn.payer if product.payer == "agent" else drawn.payee
     return {"geoCode": market.geo_code(int(agents[row]))}
-
-
-def _reference(plan: SimulationPlan, drawn: Transactions, row: int) -> str:
-    return MARKETS[drawn.market[row]].country + token(plan, "event", row)
 
 
 def _date(plan: SimulationPlan, drawn: Transactions, row: int, time_ms: int) -> str:

@@ -21,7 +21,8 @@ KES_PER_USD = 130
 class Product:
     """One kind of transaction: GSMA type and sub-type, how common, how large, between whom.
 
-    Amounts are lognormal round `median_usd`. `payer` and `payee` name a kind of party; cash comes in notes.
+    Amounts are lognormal round `median_usd`. `payer` and `payee` name a kind of party; cash comes in notes. One with a
+    share of 0 happens beside planted fraud alone.
     """
 
     type: str
@@ -48,6 +49,7 @@ PRODUCTS = (
     Product("disbursement", "salary", 0.02, 40, 0.8, "organisation", "customer", ("api",), description="Salary"),
     Product("inttransfer", "out", 0.01, 30, 0.9, "customer", "customer abroad", ("app", "ussd"), TRANSFER_TARIFF),
     Product("inttransfer", "in", 0.01, 30, 0.9, "customer abroad", "customer", ("app",)),
+    Product("transfer", "agent_float", 0, 60, 1.0, "agent", "agent", ("ussd", "app")),
 )
 
 

@@ -4,6 +4,7 @@
         --peak 3 --output data/transactions.json
 
 writes the project's JSON array, one record a line. No clock is read, no number was taken from a person, no name occurs.
+With `--fraud-per-million 10000 --fraud-manifest cases.ndjson` cases of fraud are mixed in (docs/detection.md).
 """
 
 import argparse
@@ -21,8 +22,9 @@ from producers.draws import SimulationPlan, draw_amounts, draw_pairs, draw_start
 from producers.events import Record, final_event, instant, pending_event, token
 from producers.markets import MARKETS
 from producers.products import PRODUCTS
+from producers.typologies.planting import manifest, plant
 
-__all__ = ["SimulationPlan", "dummy_records", "mixed_records", "simulate"]
+__all__ = ["SimulationPlan", "dummy_records", "fraud_manifest", "mixed_records", "simulate"]
 
 UGANDA = next(place for place, market in enumerate(MARKETS) if market.country == "UG")
 TRANSFER = next(place for place, product in enumerate(PRODUCTS) if product.type == "transfer")
@@ -56,6 +58,11 @@ def mixed_records(plan: SimulationPlan) -> Iterator[Record]:
     return (record for _, record in heapq.merge(_timed_events(plan), _timed_dummies(plan), key=lambda timed: timed[0]))
 
 
+def fraud_manifest(plan: SimulationPlan) -> Iterator[Record]:
+    """The planted cases of fraud, one object each: case_id, typology, transaction_references and the case's times."""
+    return manifest(plan, plant(plan, draw_transactions(plan)))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the records of the plan given on the command line; 0, or 64 when an argument is wrong."""
     parser = argparse.ArgumentParser(prog="python -m producers.simulation", description="Write dummy data.")
@@ -65,11 +72,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--start", required=True, help="RFC 3339, such as 2026-03-27T00:00:00Z")
     parser.add_argument("--hours", type=int, default=24)
     parser.add_argument("--peak", type=float, default=1.0, help="1 a real day, 3 a steep evening")
+    parser.add_argument(
+        "--fraud-per-million", type=int, default=0, metavar="N", help="transactions of a million that are fraud"
+    )
+    parser.add_argument("--fraud-manifest", type=Path, metavar="FILE", help="write down here which they are")
     parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args(arguments)
     try:
-        plan = SimulationPlan(given.seed, _instant_of(given.start), given.hours, given.events, given.dummy, given.peak)
-        _write(mixed_records(plan), given.output)
+        start, fraud = _instant_of(given.start), {"fraud_per_million": given.fraud_per_million}
+        plan = SimulationPlan(given.seed, start, given.hours, given.events, given.dummy, given.peak, **fraud)
+        # First: whoever is stopped on the way has sent no case that the manifest does not know.
+        if given.fraud_manifest:
+            _write_manifest(plan, given.fraud_manifest)
+        lines = ",\n".join(_lines(mixed_records(plan)))
+        _write(f"[\n{lines}\n]\n", given.output)
     except PlatformError as problem:
         sys.stderr.write(f"simulation: {problem}\n")
         return problem.exit_code
@@ -77,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _timed_events(plan: SimulationPlan) -> Iterator[tuple[int, Record]]:
-    drawn = draw_transactions(plan)
+    drawn = plant(plan, draw_transactions(plan)).transactions
     pending = np.flatnonzero(drawn.has_pending)
     rows = np.concatenate([pending, np.arange(len(drawn.market))])
     is_final = np.arange(len(rows)) >= len(pending)
@@ -116,10 +132,19 @@ def _instant_of(text: str) -> datetime:
         raise SettingsError(f"The start '{text}' is not an instant: give one such as 2026-03-27T00:00:00Z.") from None
 
 
-def _write(records: Iterator[Record], output: Path) -> None:
-    lines = ",\n".join(orjson.dumps(record).decode() for record in records)
+def _write_manifest(plan: SimulationPlan, output: Path) -> None:
+    if not plan.fraud_per_million:
+        raise SettingsError("--fraud-manifest tells what --fraud-per-million planted: give a number of them too.")
+    _write("".join(f"{line}\n" for line in _lines(fraud_manifest(plan))), output)
+
+
+def _lines(records: Iterator[Record]) -> Iterator[str]:
+    return (orjson.dumps(record).decode() for record in records)
+
+
+def _write(text: str, output: Path) -> None:
     try:
-        output.write_text(f"[\n{lines}\n]\n")
+        output.write_text(text)
     except OSError as problem:
         raise SettingsError(f"The output {output} cannot be written: {problem.strerror}; name another file.") from None
 

@@ -200,7 +200,7 @@ def test_amounts_are_of_the_size_that_uganda_reports(finals):
 
 def test_a_kenyan_fee_is_the_band_of_the_tariff_edges_included():
     kenya = next(market for market in MARKETS if market.country == "KE")
-    by_type = {product.type: product for product in PRODUCTS}
+    by_type = {product.type: product for product in reversed(PRODUCTS)}
 
     def fees(type_, *amounts_kes):
         return [fee_minor(by_type[type_], kenya, round(kes * 100)) / 100 for kes in amounts_kes]
