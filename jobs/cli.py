@@ -18,6 +18,7 @@ COMMANDS = {
     "produce": ("producers.produce_transactions", "replay a file into Kafka"),
     "stream": ("jobs.stream_transactions", "Kafka → bronze → silver → gold, until stopped; --recover, --accept-loss"),
     "backfill": ("jobs.backfill_transactions", "compute days anew: gold from silver, silver from bronze"),
+    "insights": ("jobs.derive_insights", "daily gold: customers, key figures, revenue, agents, merchants, corridors"),
     "validate": ("jobs.validate_tables", "check the tables with Great Expectations"),
     "reconcile": ("jobs.reconcile_tables", "prove rows and money: Kafka = bronze = silver + quarantine + repeats"),
     "quarantine": (
@@ -34,7 +35,7 @@ COMMANDS = {
 }
 
 # These need Spark, so they run under spark-submit.
-SPARK_COMMANDS = ("stream", "backfill", "validate", "quarantine retry")
+SPARK_COMMANDS = ("stream", "backfill", "insights", "validate", "quarantine retry")
 
 
 def main() -> int:
