@@ -24,7 +24,7 @@ from jobs.reconciliation import Reconciliation, quarantine_reasons, reconcile, r
 from jobs.settings import ROOT, Settings, load_settings
 from producers.progress import progress
 from producers.replay import ReplayCounts, ReplayOptions, replay
-from schemas.tables import GOLD, TABLES
+from schemas.tables import DAILY, GOLD, TABLES
 
 DATA = ROOT / "data" / "transactions.json"
 FAULTS = ROOT / "conf" / "faults.toml"
@@ -174,7 +174,7 @@ def _await(condition: Callable[[], bool], stream: subprocess.Popen[bytes]) -> No
 
 
 def _rows_per_table(lake: Lake) -> dict[str, int]:
-    return {table.name: int(lake.value(f"SELECT count(*) FROM {table.name}")) for table in TABLES}
+    return {table.name: int(lake.value(f"SELECT count(*) FROM {table.name}")) for table in TABLES if table not in DAILY}
 
 
 def _keep_streaming(settings: Settings) -> None:

@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -19,7 +19,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from pyspark.sql import DataFrame
 
 from jobs.checksums import write_checksum
-from jobs.compaction import DataFile
+from jobs.compaction import DataFile, data_files
 from jobs.errors import PlatformError
 from schemas.tables import Table
 
@@ -41,10 +41,30 @@ def append(rows: DataFrame, table: Table, folder: Path, scratch: Path) -> list[s
     return [str(folder / add.path) for add in adds]
 
 
+def replace_day(rows: DataFrame, day: date, table: Table, folder: Path, scratch: Path) -> None:
+    """Put rows of a day in place of those the table has, in one commit; the day is all that partitions the table.
+
+    Who calls it holds the table.
+    """
+    _refuse_other_columns(rows, table)
+    make_scratch(scratch)
+    rows.write.partitionBy(*table.partitioned_by).parquet(str(scratch))
+    of_day = [file for file in data_files(DeltaTable(folder)) if [text for _, text in file.partition] == [str(day)]]
+    _commit(folder, [*_moved_in(table, folder, scratch), *_removes(of_day)])
+
+
 def swap_erased(files: Sequence[DataFile], table: Table, folder: Path, scratch: Path) -> None:
     """Put files in `scratch`, without the persons, in place of these, in one commit. Who calls it holds the table."""
+    _commit(
+        folder,
+        [*_moved_in(table, folder, scratch), *_removes(files)],
+        CommitProperties(custom_metadata={"userMetadata": ERASURE}),
+    )
+
+
+def _removes(files: Sequence[DataFile]) -> list[RemoveAction]:
     now = time.time_ns() // 1_000_000
-    removes = [
+    return [
         RemoveAction(
             path=file.path,
             size=file.size,
@@ -54,11 +74,6 @@ def swap_erased(files: Sequence[DataFile], table: Table, folder: Path, scratch: 
         )
         for file in files
     ]
-    _commit(
-        folder,
-        [*_moved_in(table, folder, scratch), *removes],
-        CommitProperties(custom_metadata={"userMetadata": ERASURE}),
-    )
 
 
 def is_erasure(commit: Path) -> bool:

@@ -18,6 +18,7 @@ COMMANDS = {
     "produce": ("producers.produce_transactions", "replay a file, a database table or an API into Kafka"),
     "stream": ("jobs.stream_transactions", "Kafka → bronze → silver → gold and alerts, until stopped; --recover"),
     "backfill": ("jobs.backfill_transactions", "compute days anew: gold and alerts from silver, silver from bronze"),
+    "insights": ("jobs.derive_insights", "daily gold: customers, key figures, revenue, agents, merchants, corridors"),
     "alerts": ("jobs.list_alerts", "list: what the rules found, each with its reason"),
     "rules": ("jobs.manage_rules", "list | test | backtest: the rules of alerts, on their examples and on silver"),
     "validate": ("jobs.validate_tables", "check the tables with Great Expectations"),
@@ -37,7 +38,7 @@ COMMANDS = {
 }
 
 # These need Spark, so they run under spark-submit.
-SPARK_COMMANDS = ("stream", "backfill", "validate", "quarantine retry")
+SPARK_COMMANDS = ("stream", "backfill", "insights", "validate", "quarantine retry")
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
-"""Erase persons from the files of bronze, silver and alerts, the replaced ones too, and say what was done.
+"""Erase persons from the files of bronze, silver, gold and alerts, the replaced ones too, and say what was done.
 
-Rows, money and gold stay what they were, so `momo reconcile` proves them as before. Needs the lake's lock and the right
-to maintain it.
+Rows and money of bronze and silver, and the windows of gold, stay what they were, so `momo reconcile` proves them as
+before; only what gold tells of a single person goes. Needs the lake's lock and the right to maintain it.
 """
 
 import json
@@ -25,10 +25,10 @@ from jobs.key_ring import KeyRing
 from jobs.lake import Lake, in_common_types
 from jobs.money_proof import money_lines
 from jobs.msisdn import digits_of, read_number_plan
-from jobs.persons import SIDES, AlertsWithout, BronzeWithout, Persons, SilverWithout, places_of
+from jobs.persons import SIDES, ActivityWithout, AlertsWithout, BronzeWithout, Persons, SilverWithout, places_of
 from jobs.reconciliation import same_record, uncarried
 from jobs.tokens import ERASED
-from schemas.tables import ALERTS, BRONZE, SILVER, Table
+from schemas.tables import ALERTS, BRONZE, CUSTOMERS_DAILY, SILVER, Table
 
 
 class Without(Protocol):
@@ -79,13 +79,17 @@ def erase(lake: Lake, persons: Persons, topic_retention_days: int) -> dict[str, 
     shutil.rmtree(lake.path / "_appending", ignore_errors=True)
     found, bronze = _erase_table(lake, BRONZE, BronzeWithout(persons))
     _, silver = _erase_table(lake, SILVER, SilverWithout(persons, _places(found, persons)))
-    _, alerts = _erase_table(lake, ALERTS, AlertsWithout(persons))
+    tables = {BRONZE.name: bronze, SILVER.name: silver}
+    # A lake of an earlier version has no such tables.
+    for table, without in ((CUSTOMERS_DAILY, ActivityWithout(persons)), (ALERTS, AlertsWithout(persons))):
+        if lake.open(table):
+            _, tables[table.name] = _erase_table(lake, table, without)
     deleted = _delete_noted(lake)
     now, arrivals = datetime.now(UTC), [pc.max(rows["kafka_timestamp"]).as_py() for rows in found]
     certificate = {
         "erased_at": now.isoformat(),
         "tokens": sorted(persons.names),
-        "tables": {BRONZE.name: bronze, SILVER.name: silver, ALERTS.name: alerts},
+        "tables": tables,
         "files_deleted": deleted,
         # The topic is not ours to change.
         "in_kafka_until": str(max(arrivals) + timedelta(days=topic_retention_days)) if arrivals else None,

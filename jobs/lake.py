@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import unquote
@@ -129,6 +129,12 @@ class Lake:
     def append_held(self, rows: DataFrame, table: Table) -> list[str]:
         """As `append`, for who holds the table: a look at it and the append that depends on it belong together."""
         return appending.append(rows, table, self.path / table.name, self.path / "_appending" / table.name)
+
+    def replace_day(self, rows: DataFrame, table: Table, day: date) -> None:
+        """Put rows in place of those of a day, in one commit; streams over the table pass over it."""
+        with self.writing(table):
+            scratch = self.path / "_appending" / table.name
+            appending.replace_day(rows, day, table, self.path / table.name, scratch)
 
     def append_onward(self, rows: DataFrame, table: Table) -> list[str]:
         """Append the rows after the offsets the table has reached: safe for a batch that may have been written before.

@@ -158,6 +158,18 @@ class AlertsWithout:
         return PAIR_SEPARATOR.join(f"{key}{sep}{ERASED if name in tokens else name}" for key, sep, name in parties)
 
 
+class ActivityWithout:
+    """As `BronzeWithout`, of a table of gold with a row per token: their rows go, for they tell of nobody else."""
+
+    persons: Persons
+    columns = ("customer_token",)
+
+    def __call__(self, rows: pa.Table) -> tuple[pa.Table, pa.Array]:
+        """The rows of others."""
+        theirs = pc.is_in(rows["customer_token"], pa.array(sorted(self.persons.tokens), pa.string())).combine_chunks()
+        return rows.filter(pc.invert(theirs)), theirs
+
+
 def places_of(rows: pa.Table) -> pa.ChunkedArray:
     """Each row's place in Kafka, as one text."""
     return pc.binary_join_element_wise(*(rows[name].cast(pa.string()) for name in _PLACE), " ")

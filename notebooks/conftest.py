@@ -19,6 +19,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def _make_lake(folder: Path) -> Path:
+    from jobs.insights.days import Insights, plan_of
+    from jobs.insights.reference import read_reference
     from jobs.lake import Lake
     from jobs.session import build_session
     from tests.pipeline.conftest import Stream
@@ -28,4 +30,6 @@ def _make_lake(folder: Path) -> Path:
     stream = Stream(build_session("notebooks"), lake, folder / "topic")
     lines = (ROOT / "data" / "transactions.json").read_bytes().splitlines()
     stream.run(*(line.rstrip(b",") for line in lines if line.startswith(b"{")))
+    # The day of the file but for its first record.
+    Insights(stream.spark, lake, read_reference()).run(plan_of(lake, "2026-03-27", None, None))
     return lake.path

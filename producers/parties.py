@@ -40,6 +40,11 @@ def draw_parties(
     return np.asarray(np.minimum(ranks.astype(np.int64) - 1, sizes - 1), dtype=np.int64)
 
 
+def party_count(kind: str, market: Market, customers: int) -> int:
+    """How many parties of a kind a market has; `customers` is over all markets."""
+    return int(max(_FEWEST, customers * market.share * _KINDS[kind].per_customer))
+
+
 def party(kind: str, market: Market, number: int) -> list[dict[str, str]]:
     """A party as the wire has it: GSMA has no agent id, an agent is an `identityalias` such as AG-UG-00042."""
     country = market.country

@@ -5,7 +5,7 @@ from pathlib import Path
 from schemas.tables import TABLES, Table
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "tables.md"
-HEAD = """# Tables
+HEAD = """# Tables: the data dictionary
 
 Made from `schemas/tables.py` by `python -m schemas.document_tables`; a test keeps it so. All times are UTC.
 Ask them with `momo sql "SELECT …"`, read them with anything that reads Delta.

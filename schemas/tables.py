@@ -1,6 +1,6 @@
 """The tables of the lake: grain, key, columns with their units.
 
-All times are UTC; money is decimal(22,4), its sums decimal(32,4).
+All times are UTC; money is decimal(22,4), its sums decimal(32,4); shares and seconds may be double.
 `TABLES` is the list that the lake creates, the checks walk and the docs print. A table's columns are the
 contract of the layer that writes it: each layer ends with a `select` of exactly these.
 """
@@ -14,6 +14,7 @@ from pyspark.sql.types import (
     DataType,
     DateType,
     DecimalType,
+    DoubleType,
     IntegerType,
     LongType,
     StringType,
@@ -28,6 +29,8 @@ TEXTS = ArrayType(StringType())
 MONEY = DecimalType(22, 4)
 # A sum has room for ten billion of the largest amounts: an overflow would stop the stream.
 MONEY_SUM = DecimalType(32, 4)
+# Shares and seconds, never money.
+RATIO = DoubleType()
 
 
 @dataclass(frozen=True)
@@ -249,6 +252,156 @@ CORRIDOR_HOURLY = Table(
     ordinal=("window_start",),
 )
 
+CUSTOMERS_DAILY = Table(
+    name="gold_customers_daily",
+    grain="one row per day of event time, person's token and currency; whoever paid or was paid in any status",
+    key=("event_date", "customer_token", "currency"),
+    columns=_columns(
+        ("event_date", DAY, "day of event_time, UTC"),
+        ("customer_token", TEXT, "token of the person, as in silver"),
+        ("currency", TEXT, "ISO 4217 code; a person has one account in each currency"),
+        ("country", TEXT, "ISO 3166 country of the person's number; unknown, or none when not a phone"),
+        ("event_count", LONG, "silver rows of every status that name the person"),
+        ("in_count", LONG, "completed transactions that paid the person"),
+        ("in_amount", MONEY_SUM, "their sum, in `currency`"),
+        ("out_count", LONG, "completed transactions that the person paid"),
+        ("out_amount", MONEY_SUM, "their sum without fees, in `currency`"),
+        ("fee_amount", MONEY_SUM, "fees of completed transactions that the person paid, or was paid by a business"),
+        ("failed_count", LONG, "failed transactions that name the person"),
+        ("first_event_time", TIME, "first silver row of the day that names the person"),
+        ("last_event_time", TIME, "last silver row of the day that names the person"),
+    ),
+    partitioned_by=("event_date",),
+    # Of the first columns, the default, the tokens would be in the log, which outlives the row.
+    ordinal=("first_event_time",),
+)
+
+KPIS_DAILY = Table(
+    name="gold_kpis_daily",
+    grain="one row per day, country and currency with an account or a transaction; GSMA's definitions",
+    key=("event_date", "country", "currency"),
+    columns=_columns(
+        ("event_date", DAY, "day of event_time, UTC; trailing windows end with it"),
+        (
+            "country",
+            TEXT,
+            "country of the account; of a transaction its payer's, its payee's if a business pays",
+        ),
+        ("currency", TEXT, "ISO 4217 code"),
+        ("registered_count", LONG, "accounts (token, currency) that silver has seen up to the day, in any status"),
+        ("active_30d_count", LONG, "accounts with a completed value-moving transaction in the 30 days that end here"),
+        ("active_90d_count", LONG, "the same for 90 days"),
+        ("activity_rate", RATIO, "active_30d_count / registered_count, 0 to 1; null without accounts"),
+        ("transaction_count", LONG, "completed transactions of the day, reversals and adjustments among them"),
+        ("amount", MONEY_SUM, "their sum, in `currency`; the sum of the seven flow classes"),
+        ("cash_in_amount", MONEY_SUM, "flow class cash-in: deposits"),
+        ("cash_out_amount", MONEY_SUM, "flow class cash-out: withdrawals"),
+        ("circulating_amount", MONEY_SUM, "flow class circulating: wallet to wallet, and merchants"),
+        ("digital_in_amount", MONEY_SUM, "flow class digital in: from banks, organisations and abroad"),
+        ("digital_out_amount", MONEY_SUM, "flow class digital out: to banks, billers, airtime and abroad"),
+        ("float_amount", MONEY_SUM, "transfers between businesses, agents among them: none of GSMA's five classes"),
+        ("contra_amount", MONEY_SUM, "reversals and adjustments: none of GSMA's five classes"),
+        ("fee_amount", MONEY_SUM, "fees charged for the day's completed transactions, in `currency`"),
+        ("fee_30d_amount", MONEY_SUM, "fees that these accounts paid in the 30 days that end here, in `currency`"),
+        ("arpu_30d", MONEY, "fee_30d_amount / active_30d_count, in `currency`, half up; null without active accounts"),
+        ("failed_count", LONG, "failed transactions of the day"),
+        ("failure_rate", RATIO, "failed / (failed + completed), 0 to 1; null without either"),
+        ("reversal_count", LONG, "completed reversals of the day"),
+        ("reversal_rate", RATIO, "reversals / other completed transactions; null without the latter"),
+        ("timed_count", LONG, "transactions decided on the day whose pending step silver has too, at most a day older"),
+        ("seconds_to_final_p50", RATIO, "median of their time from pending to completed or failed; null without any"),
+        ("seconds_to_final_p95", RATIO, "the 95th percentile of it, linear between neighbours"),
+    ),
+    partitioned_by=("event_date",),
+)
+
+REVENUE_DAILY = Table(
+    name="gold_revenue_daily",
+    grain="one row per day, country and operator of the customer, type, sub-type and currency; completed alone",
+    key=("event_date", "country", "operator", "transaction_type", "sub_type", "currency"),
+    columns=_columns(
+        ("event_date", DAY, "day of event_time, UTC"),
+        ("country", TEXT, "country of the payer, of the payee if a business pays"),
+        ("operator", TEXT, "operator of the same side"),
+        ("transaction_type", TEXT, "GSMA type"),
+        ("sub_type", TEXT, "the provider's own sub-type; none when not stated"),
+        ("currency", TEXT, "ISO 4217 code"),
+        ("transaction_count", LONG, "completed transactions"),
+        ("amount", MONEY_SUM, "their sum, in `currency`"),
+        ("fee_amount", MONEY_SUM, "fees that were charged, in `currency`"),
+        ("tariff_count", LONG, "transactions for which conf/reference/tariffs.csv has a band"),
+        ("expected_fee_amount", MONEY_SUM, "fees by that tariff, of these alone"),
+        ("fee_difference", MONEY_SUM, "charged minus expected, of these alone; more than zero is overcharged"),
+        ("mischarged_count", LONG, "of these, how many were charged another fee"),
+        ("fee_tax_amount", MONEY_SUM, "tax on the fees that were charged, by conf/reference/taxes.csv"),
+        ("value_tax_amount", MONEY_SUM, "levies on the amounts, by the same; paid by the customer, no part of revenue"),
+        ("commission_count", LONG, "transactions for which conf/reference/commissions.csv has a band"),
+        ("commission_amount", MONEY_SUM, "agents' commission of these alone, in `currency`"),
+        ("net_revenue", MONEY_SUM, "fee_amount - fee_tax_amount - commission_amount"),
+    ),
+    partitioned_by=("event_date",),
+)
+
+AGENTS_DAILY = Table(
+    name="gold_agents_daily",
+    grain="one row per day, agent and currency; completed cash-in and cash-out alone",
+    key=("event_date", "agent_id", "currency"),
+    columns=_columns(
+        ("event_date", DAY, "day of event_time, UTC"),
+        ("agent_id", TEXT, "the agent's alias"),
+        ("currency", TEXT, "ISO 4217 code"),
+        ("cash_in_count", LONG, "completed deposits"),
+        ("cash_in_amount", MONEY_SUM, "their sum, in `currency`"),
+        ("cash_out_count", LONG, "completed withdrawals"),
+        ("cash_out_amount", MONEY_SUM, "their sum, in `currency`"),
+        ("net_float", MONEY_SUM, "change of the agent's e-money float: cash-out minus cash-in, in `currency`"),
+        ("distinct_customers", LONG, "different customers served, exact"),
+        ("commission_count", LONG, "transactions for which conf/reference/commissions.csv has a band"),
+        ("commission_amount", MONEY_SUM, "commission of these alone, in `currency`"),
+        ("split_score", RATIO, "share of cash-ins by customers who came more than once, 0 to 1; null without cash-in"),
+        ("split_gain", MONEY_SUM, "what their cash-ins earned beyond the commission of one cash-in of the sum"),
+    ),
+    partitioned_by=("event_date",),
+)
+
+MERCHANTS_DAILY = Table(
+    name="gold_merchants_daily",
+    grain="one row per day, merchant or biller and currency",
+    key=("event_date", "merchant_id", "currency"),
+    columns=_columns(
+        ("event_date", DAY, "day of event_time, UTC"),
+        ("merchant_id", TEXT, "alias of the business that is paid by merchantpay or billpay; a person's is left out"),
+        ("currency", TEXT, "ISO 4217 code"),
+        ("transaction_count", LONG, "completed payments"),
+        ("amount", MONEY_SUM, "their sum, in `currency`"),
+        ("fee_amount", MONEY_SUM, "their fees, in `currency`"),
+        ("failed_count", LONG, "failed payments"),
+        ("distinct_payers", LONG, "different payers of completed payments, exact"),
+        ("largest_amount", MONEY, "largest completed payment, in `currency`; null when none completed"),
+    ),
+    partitioned_by=("event_date",),
+)
+
+CORRIDORS_DAILY = Table(
+    name="gold_corridors_daily",
+    grain="one row per day, operator and country pair, and currency; completed transactions alone",
+    key=("event_date", "debit_country", "debit_operator", "credit_country", "credit_operator", "currency"),
+    columns=_columns(
+        ("event_date", DAY, "day of event_time, UTC"),
+        ("debit_country", TEXT, "country of the payer; none when the payer is not a phone"),
+        ("debit_operator", TEXT, "operator of the payer; none when the payer is not a phone"),
+        ("credit_country", TEXT, "country of the payee; none when the payee is not a phone"),
+        ("credit_operator", TEXT, "operator of the payee; none when the payee is not a phone"),
+        ("currency", TEXT, "ISO 4217 code"),
+        ("transaction_count", LONG, "completed transactions"),
+        ("amount", MONEY_SUM, "their sum, in `currency`"),
+        ("fee_amount", MONEY_SUM, "their fees, in `currency`"),
+        ("distinct_payers", LONG, "different payers, exact"),
+        ("largest_amount", MONEY, "largest amount, in `currency`"),
+    ),
+    partitioned_by=("event_date",),
+)
+
 CHECK_RESULTS = Table(
     name="check_results",
     grain="one row per run of the checks, table and expectation",
@@ -295,4 +448,6 @@ ALERTS = Table(
 )
 
 GOLD = (PER_MINUTE, AGENT_5M, CORRIDOR_HOURLY)
-TABLES = (BRONZE, SILVER, QUARANTINE, *GOLD, ALERTS, CHECK_RESULTS)
+# Gold that `momo insights` computes day by day; the stream does not write it.
+DAILY = (CUSTOMERS_DAILY, KPIS_DAILY, REVENUE_DAILY, AGENTS_DAILY, MERCHANTS_DAILY, CORRIDORS_DAILY)
+TABLES = (BRONZE, SILVER, QUARANTINE, *GOLD, *DAILY, ALERTS, CHECK_RESULTS)

@@ -14,7 +14,7 @@ from jobs.cli import COMMANDS
 
 FOLDER = Path(__file__).resolve().parent.parent / "infra" / "schedule"
 INSTALLED = "/srv/momostream"
-SCHEDULED = {"maintain", "backfill", "reconcile"}
+SCHEDULED = {"maintain", "backfill", "reconcile", "insights"}
 
 
 def of_crontab() -> list[str]:
@@ -67,8 +67,10 @@ def test_a_program_accepts_the_command_line_of_a_schedule(line, tmp_path, monkey
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_only)
     with pytest.raises(Accepted):
         importlib.import_module(module).main(arguments)
-    if "--from" in arguments:
-        days = [arguments[arguments.index(flag) + 1] for flag in ("--from", "--to")]
+    if "--to" in arguments:
+        days = [
+            arguments[arguments.index(flag) + 1] for flag in ("--from" if "--from" in arguments else "--day", "--to")
+        ]
         assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", day) for day in days)
         assert days[0] < days[1]
 
