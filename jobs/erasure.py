@@ -1,4 +1,4 @@
-"""Erase persons from the files of bronze and silver, the replaced ones too, and say what was done.
+"""Erase persons from the files of bronze, silver and what was learned, the replaced ones too, and say what was done.
 
 Rows, money and gold stay what they were, so `momo reconcile` proves them as before. Needs the lake's lock and the right
 to maintain it.
@@ -25,10 +25,10 @@ from jobs.key_ring import KeyRing
 from jobs.lake import Lake, in_common_types
 from jobs.money_proof import money_lines
 from jobs.msisdn import digits_of, read_number_plan
-from jobs.persons import SIDES, BronzeWithout, Persons, SilverWithout, places_of
+from jobs.persons import SIDES, BronzeWithout, LearnedWithout, Persons, SilverWithout, places_of
 from jobs.reconciliation import same_record, uncarried
 from jobs.tokens import ERASED
-from schemas.tables import BRONZE, SILVER, Table
+from schemas.tables import BRONZE, CUSTOMER_DAY_SCORES, CUSTOMER_SEGMENTS, SILVER, Table
 
 
 class Without(Protocol):
@@ -79,12 +79,14 @@ def erase(lake: Lake, persons: Persons, topic_retention_days: int) -> dict[str, 
     shutil.rmtree(lake.path / "_appending", ignore_errors=True)
     found, bronze = _erase_table(lake, BRONZE, BronzeWithout(persons))
     _, silver = _erase_table(lake, SILVER, SilverWithout(persons, _places(found, persons)))
+    of_customers = [table for table in (CUSTOMER_DAY_SCORES, CUSTOMER_SEGMENTS) if lake.open(table) is not None]
+    learned = {table.name: _erase_table(lake, table, LearnedWithout(persons))[1] for table in of_customers}
     deleted = _delete_noted(lake)
     now, arrivals = datetime.now(UTC), [pc.max(rows["kafka_timestamp"]).as_py() for rows in found]
     certificate = {
         "erased_at": now.isoformat(),
         "tokens": sorted(persons.names),
-        "tables": {BRONZE.name: bronze, SILVER.name: silver},
+        "tables": {BRONZE.name: bronze, SILVER.name: silver, **learned},
         "files_deleted": deleted,
         # The topic is not ours to change.
         "in_kafka_until": str(max(arrivals) + timedelta(days=topic_retention_days)) if arrivals else None,

@@ -138,6 +138,20 @@ class SilverWithout:
         return _with(rows, changed), pc.or_(*named.values())
 
 
+@dataclass(frozen=True)
+class LearnedWithout:
+    """Rows that were learned of customers, without those of the persons: there is no transaction in them to keep."""
+
+    persons: Persons
+    columns = ("customer_token",)
+
+    def __call__(self, rows: pa.Table) -> tuple[pa.Table, pa.Array]:
+        """A customer is known by the token."""
+        tokens = pa.array(sorted(self.persons.tokens), pa.string())
+        theirs = pc.is_in(rows["customer_token"].cast(pa.string()), tokens).combine_chunks()
+        return rows.filter(pc.invert(theirs)), theirs
+
+
 def places_of(rows: pa.Table) -> pa.ChunkedArray:
     """Each row's place in Kafka, as one text."""
     return pc.binary_join_element_wise(*(rows[name].cast(pa.string()) for name in _PLACE), " ")
