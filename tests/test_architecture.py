@@ -16,6 +16,12 @@ PURE = [
     "jobs/msisdn.py",
     "jobs/tokens.py",
     "jobs/persons.py",
+    "jobs/learning/measures.py",
+    "jobs/learning/anomalies.py",
+    "jobs/learning/liquidity.py",
+    "jobs/learning/isolation.py",
+    "jobs/learning/segments.py",
+    "jobs/learning/arrow.py",
     "producers/faults.py",
     "producers/simulation.py",
 ]

@@ -1,4 +1,4 @@
-"""Maintenance, backfill and proof by Airflow 3: put this file into its folder of DAGs, and set FOLDER.
+"""Maintenance, backfill, proof and learning by Airflow 3: put this file into its folder of DAGs, and set FOLDER.
 
 A task fails with the program's exit code; 73 and 75 say that it may work in a while, so each is tried again.
 """
@@ -27,4 +27,9 @@ with DAG("momostream_backfill", schedule="40 1 * * *", default_args=TRY_AGAIN, *
         ),
     )
     reconcile = BashOperator(task_id="reconcile", cwd=FOLDER, bash_command="nice .venv/bin/momo reconcile --json")
-    backfill >> reconcile
+    learn = BashOperator(
+        task_id="learn",
+        cwd=FOLDER,
+        bash_command="nice .venv/bin/momo learn --day {{ macros.ds_add(data_interval_end | ds, -1) }} --json",
+    )
+    backfill >> reconcile >> learn
