@@ -34,6 +34,8 @@ COMMANDS = {
     "erase": ("jobs.erase_person", "take persons out of the tables, the transactions stay; prints a certificate"),
     "windows": ("infra.window_commands", "per-minute windows by Kafka Streams, topic to topic, without Spark"),
     "bench": ("infra.bench.run_bench", "drain | roofline | freshness | growth | producer: benchmarks on this machine"),
+    "train": ("jobs.train_anomaly_model", "train what scores the days of agents and customers"),
+    "learn": ("jobs.learn_from_tables", "of a day: unusual windows, agents' liquidity, scores, customers' segments"),
     "sql": ("jobs.query_tables", 'ask the tables: momo sql "SELECT …"'),
 }
 

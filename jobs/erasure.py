@@ -25,10 +25,10 @@ from jobs.key_ring import KeyRing
 from jobs.lake import Lake, in_common_types
 from jobs.money_proof import money_lines
 from jobs.msisdn import digits_of, read_number_plan
-from jobs.persons import SIDES, ActivityWithout, AlertsWithout, BronzeWithout, Persons, SilverWithout, places_of
+from jobs.persons import SIDES, AlertsWithout, BronzeWithout, CustomersWithout, Persons, SilverWithout, places_of
 from jobs.reconciliation import same_record, uncarried
 from jobs.tokens import ERASED
-from schemas.tables import ALERTS, BRONZE, CUSTOMERS_DAILY, SILVER, Table
+from schemas.tables import ALERTS, BRONZE, CUSTOMER_DAY_SCORES, CUSTOMER_SEGMENTS, CUSTOMERS_DAILY, SILVER, Table
 
 
 class Without(Protocol):
@@ -81,7 +81,8 @@ def erase(lake: Lake, persons: Persons, topic_retention_days: int) -> dict[str, 
     _, silver = _erase_table(lake, SILVER, SilverWithout(persons, _places(found, persons)))
     tables = {BRONZE.name: bronze, SILVER.name: silver}
     # A lake of an earlier version has no such tables.
-    for table, without in ((CUSTOMERS_DAILY, ActivityWithout(persons)), (ALERTS, AlertsWithout(persons))):
+    of_customers = dict.fromkeys((CUSTOMERS_DAILY, CUSTOMER_DAY_SCORES, CUSTOMER_SEGMENTS), CustomersWithout(persons))
+    for table, without in {**of_customers, ALERTS: AlertsWithout(persons)}.items():
         if lake.open(table):
             _, tables[table.name] = _erase_table(lake, table, without)
     deleted = _delete_noted(lake)

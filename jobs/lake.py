@@ -66,12 +66,12 @@ class Lake:
         if not any(self.path.glob("*/_delta_log")):
             raise SettingsError(f"There are no tables in {self.path}: run `momo stream` first, or name another --lake.")
 
-    def create(self) -> None:
+    def create(self, tables: Sequence[Table] = TABLES) -> None:
         """Make the tables that are not there, and add what is new at the end of ours to those of an earlier version.
 
         Raises `SettingsError` when a table has other columns.
         """
-        for table in TABLES:
+        for table in tables:
             existing = self.open(table)
             if existing is None:
                 self._create(table, Schema.from_json(table.schema.json()))

@@ -15,7 +15,7 @@ from jobs import compaction, retention
 from jobs.errors import SettingsError
 from jobs.lake import Lake
 from jobs.settings import MaintainSettings
-from schemas.tables import TABLES, Table
+from schemas.tables import LEARNED, TABLES, Table
 
 _HOUR = 3600
 _FORGET_FILES = "delta.deletedFileRetentionDuration"
@@ -39,7 +39,7 @@ class Upkeep:
 
 def tables_to_maintain(lake: Lake, names: str | None) -> list[Table]:
     """The tables of a comma-separated list, all that exist for None; raises `SettingsError` for any other."""
-    existing = {table.name: table for table in TABLES if lake.open(table) is not None}
+    existing = {table.name: table for table in (*TABLES, *LEARNED) if lake.open(table) is not None}
     if not existing:
         raise SettingsError(f"There are no tables in {lake.path}: run `momo stream` first, or name another --lake.")
     wanted = list(existing) if names is None else list(dict.fromkeys(names.split(",")))

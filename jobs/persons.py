@@ -158,8 +158,8 @@ class AlertsWithout:
         return PAIR_SEPARATOR.join(f"{key}{sep}{ERASED if name in tokens else name}" for key, sep, name in parties)
 
 
-class ActivityWithout:
-    """As `BronzeWithout`, of a table of gold with a row per token: their rows go, for they tell of nobody else."""
+class CustomersWithout:
+    """As `BronzeWithout`, of a table of gold with a row per customer: their rows go, for they tell of nobody else."""
 
     persons: Persons
     columns = ("customer_token",)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from schemas.tables import TABLES, Table
+from schemas.tables import LEARNED, TABLES, Table
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "tables.md"
 HEAD = """# Tables: the data dictionary
@@ -14,7 +14,7 @@ Ask them with `momo sql "SELECT …"`, read them with anything that reads Delta.
 
 def document() -> str:
     """All tables in Markdown: grain, key, columns with type and meaning."""
-    return "\n".join([HEAD, *(_section(table) for table in TABLES)])
+    return "\n".join([HEAD, *(_section(table) for table in (*TABLES, *LEARNED))])
 
 
 def _section(table: Table) -> str:

@@ -1,8 +1,9 @@
 """The tables of the lake: grain, key, columns with their units.
 
 All times are UTC; money is decimal(22,4), its sums decimal(32,4); shares and seconds may be double.
-`TABLES` is the list that the lake creates, the checks walk and the docs print. A table's columns are the
-contract of the layer that writes it: each layer ends with a `select` of exactly these.
+`TABLES` is the list that the lake creates, the checks walk and the docs print; `LEARNED` are those that `momo learn`
+makes when it first writes them. A table's columns are the contract of the layer that writes it: each layer ends with a
+`select` of exactly these.
 """
 
 from dataclasses import dataclass
@@ -25,12 +26,14 @@ from pyspark.sql.types import (
 
 TEXT, LONG, INT, TIME, DAY, FLAG = StringType(), LongType(), IntegerType(), TimestampType(), DateType(), BooleanType()
 TEXTS = ArrayType(StringType())
+NUMBER = DoubleType()
 # GSMA amounts have at most 18 digits before and 4 after the point.
 MONEY = DecimalType(22, 4)
 # A sum has room for ten billion of the largest amounts: an overflow would stop the stream.
 MONEY_SUM = DecimalType(32, 4)
 # Shares and seconds, never money.
 RATIO = DoubleType()
+MONEY_SUMS = ArrayType(MONEY_SUM)
 
 
 @dataclass(frozen=True)
@@ -447,7 +450,139 @@ ALERTS = Table(
     ordinal=("window_start",),
 )
 
+# Each of them names an ordinal column: else the log would keep the first and last token of each file.
+_DAY = _columns(("day", DAY, "the day that was looked at, by event time"))
+
+ANOMALIES = Table(
+    name="gold_anomalies",
+    grain="one row per window, series and measure that was judged; without a transaction only where that is unusual",
+    key=("window_start", "entity_type", "entity", "currency", "measure"),
+    columns=(
+        *_DAY,
+        *_columns(
+            ("window_start", TIME, "start of the window"),
+            ("window_minutes", INT, "1 for a type, 5 for an agent"),
+            ("entity_type", TEXT, "transaction_type or agent"),
+            ("entity", TEXT, "the GSMA type, or the agent's alias"),
+            ("currency", TEXT, "ISO 4217 code"),
+            (
+                "measure",
+                TEXT,
+                "count (completed and failed), amount (of the completed), success_rate (completed of both)",
+            ),
+            ("observed", MONEY_SUM, "transactions, money in `currency`, or a share of 1"),
+            (
+                "expected",
+                MONEY_SUM,
+                "the middle of what was before; of an amount that of so many transactions; null: no score",
+            ),
+            ("expected_low", MONEY_SUM, "least value that is not unusual; null without a score"),
+            ("expected_high", MONEY_SUM, "largest value that is not unusual; null without a score"),
+            ("score", NUMBER, "spreads above (or, negative, below) what is expected; null when history is too short"),
+            ("is_anomaly", FLAG, "whether the score is beyond 5 or -5; null without a score"),
+            ("baseline", TEXT, "what was compared with: hour_of_week, hour_of_day, overall; null without a score"),
+            ("history_windows", LONG, "so many windows before were compared with, or were too few"),
+            ("reason", TEXT, "the finding in words"),
+        ),
+    ),
+    partitioned_by=("day",),
+    ordinal=("window_start",),
+)
+
+AGENT_LIQUIDITY = Table(
+    name="gold_agent_liquidity_forecast",
+    grain="one row per day, agent and currency: the change of the agent's e-money float in the 24 hours after the day",
+    key=("day", "agent_id", "currency"),
+    columns=(
+        *_DAY,
+        *_columns(
+            ("agent_id", TEXT, "the agent's alias"),
+            ("currency", TEXT, "ISO 4217 code"),
+            ("history_days", INT, "days that were looked back upon"),
+            (
+                "method",
+                TEXT,
+                "weekday or daily (profiles), yesterday or flat (plain rules); null when history is short",
+            ),
+            ("cumulative_net_float", MONEY_SUMS, "expected change since the day's end, after each of the 24 hours"),
+            ("cumulative_low", MONEY_SUMS, "the same, with the method's worst error of the tested days downwards"),
+            ("cumulative_high", MONEY_SUMS, "the same, with its worst error upwards"),
+            ("float_amount", MONEY_SUM, "the float at the day's end, in `currency`; null when it was not given"),
+            ("runs_out_at", TIME, "end of the hour by which it is used up; null when it lasts, or is not known"),
+            ("runs_out_earliest", TIME, "the same by `cumulative_low`"),
+            ("runs_out_latest", TIME, "the same by `cumulative_high`"),
+            ("tested_days", INT, "days of the back-test, each forecast from the days before it alone"),
+            ("profile_error", MONEY_SUM, "mean absolute error of the better profile there, in `currency`"),
+            ("plain_error", MONEY_SUM, "mean absolute error of the better plain rule there, in `currency`"),
+            ("beats_plain", FLAG, "whether the profile was better; else the plain rule is what is offered"),
+            ("reason", TEXT, "the choice in words"),
+        ),
+    ),
+    partitioned_by=("day",),
+    ordinal=("history_days",),
+)
+
+_DAY_SCORES = _columns(
+    ("currency", TEXT, "ISO 4217 code"),
+    ("transaction_count", LONG, "completed transactions"),
+    ("amount", MONEY_SUM, "their sum, in and out, in `currency`"),
+    ("distinct_parties", LONG, "different parties on the other side"),
+    ("active_hours", LONG, "hours of the day with a transaction"),
+    ("round_share", NUMBER, "share of the transactions whose amount has at most two digits before its zeros"),
+    ("in_share", NUMBER, "share of the amount that came in, as e-money"),
+    ("score", NUMBER, "of the isolation forest, 0 to 1, usual about 0.4; null when the currency was not trained on"),
+    ("percentile", NUMBER, "share of the trained days with a lower score"),
+    ("is_outlier", FLAG, "whether the score is above that of 99.5 % of the trained days"),
+    ("amount_z", NUMBER, "the plain rule beside it: spreads of the logarithm of the amount above its median"),
+    ("model_version", INT, "which model gave the score"),
+    ("reason", TEXT, "what is most unusual of an outlier, or why there is no score"),
+)
+
+AGENT_DAY_SCORES = Table(
+    name="gold_agent_day_scores",
+    grain="one row per day, agent and currency with at least 5 completed cash-ins and cash-outs",
+    key=("day", "agent_id", "currency"),
+    columns=(*_DAY, *_columns(("agent_id", TEXT, "the agent's alias")), *_DAY_SCORES),
+    partitioned_by=("day",),
+    ordinal=("transaction_count",),
+)
+
+CUSTOMER_DAY_SCORES = Table(
+    name="gold_customer_day_scores",
+    grain="one row per day, customer and currency with at least 5 completed transactions",
+    key=("day", "customer_token", "currency"),
+    columns=(*_DAY, *_columns(("customer_token", TEXT, "the customer's token, as in silver")), *_DAY_SCORES),
+    partitioned_by=("day",),
+    ordinal=("transaction_count",),
+)
+
+CUSTOMER_SEGMENTS = Table(
+    name="gold_customer_segments",
+    grain="one row per day, customer and currency with a completed transaction in the 90 days that end with the day",
+    key=("day", "customer_token", "currency"),
+    columns=(
+        *_DAY,
+        *_columns(
+            ("customer_token", TEXT, "the customer's token, as in silver"),
+            ("currency", TEXT, "ISO 4217 code"),
+            ("recency_days", LONG, "days since the last transaction"),
+            ("active_days", LONG, "days with a transaction"),
+            ("transaction_count", LONG, "completed transactions, reversals and adjustments left out"),
+            ("amount", MONEY_SUM, "their sum, in and out, in `currency`"),
+            ("recency_score", INT, "fifth of the currency's customers, 5 the latest; null when they are fewer than 50"),
+            ("frequency_score", INT, "the same by transactions, 5 the most"),
+            ("monetary_score", INT, "the same by amount, 5 the largest"),
+            ("segment", TEXT, "the first that fits: see docs/learning.md"),
+            ("reason", TEXT, "why, in words"),
+            ("next_best_action", TEXT, "what to offer"),
+        ),
+    ),
+    partitioned_by=("day",),
+    ordinal=("transaction_count",),
+)
+
 GOLD = (PER_MINUTE, AGENT_5M, CORRIDOR_HOURLY)
 # Gold that `momo insights` computes day by day; the stream does not write it.
 DAILY = (CUSTOMERS_DAILY, KPIS_DAILY, REVENUE_DAILY, AGENTS_DAILY, MERCHANTS_DAILY, CORRIDORS_DAILY)
 TABLES = (BRONZE, SILVER, QUARANTINE, *GOLD, *DAILY, ALERTS, CHECK_RESULTS)
+LEARNED = (ANOMALIES, AGENT_LIQUIDITY, AGENT_DAY_SCORES, CUSTOMER_DAY_SCORES, CUSTOMER_SEGMENTS)

@@ -14,7 +14,7 @@ from jobs.cli import COMMANDS
 
 FOLDER = Path(__file__).resolve().parent.parent / "infra" / "schedule"
 INSTALLED = "/srv/momostream"
-SCHEDULED = {"maintain", "backfill", "reconcile", "insights"}
+SCHEDULED = {"maintain", "backfill", "reconcile", "insights", "learn"}
 
 
 def of_crontab() -> list[str]:

@@ -1,4 +1,4 @@
-"""Maintenance, backfill, proof and daily gold by Airflow 3: put this file into its folder of DAGs, and set FOLDER.
+"""Maintenance, backfill, proof, daily gold and learning by Airflow 3: put this file into its folder of DAGs, and set FOLDER.
 
 A task fails with the program's exit code; 73 and 75 say that it may work in a while, so each is tried again.
 """
@@ -35,5 +35,10 @@ with DAG("momostream_backfill", schedule="40 1 * * *", default_args=TRY_AGAIN, *
             " --day {{ macros.ds_add(data_interval_end | ds, -3) }} --to {{ data_interval_end | ds }} --json"
         ),
     )
-    backfill >> reconcile
     backfill >> insights
+    learn = BashOperator(
+        task_id="learn",
+        cwd=FOLDER,
+        bash_command="nice .venv/bin/momo learn --day {{ macros.ds_add(data_interval_end | ds, -1) }} --json",
+    )
+    backfill >> reconcile >> learn

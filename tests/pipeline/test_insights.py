@@ -9,7 +9,7 @@ from jobs import derive_insights
 from jobs.command_line import run
 from jobs.erasure import _erase_table
 from jobs.lake import Lake
-from jobs.persons import ActivityWithout, Persons
+from jobs.persons import CustomersWithout, Persons
 from schemas.tables import CUSTOMERS_DAILY, DAILY, MERCHANTS_DAILY, SILVER
 from tests.builders import put_rows
 from tests.insights import step
@@ -225,7 +225,7 @@ def test_of_an_erased_person_no_row_and_no_file_is_left(lake, capsys):
     others = rows(lake, CUSTOMERS_DAILY, where="customer_token <> 'k1_ke3'")
     persons = Persons({}, frozenset({"k1_ke3"}), frozenset())
 
-    _, done = _erase_table(lake, CUSTOMERS_DAILY, ActivityWithout(persons))
+    _, done = _erase_table(lake, CUSTOMERS_DAILY, CustomersWithout(persons))
 
     assert done["rows"] == 1
     assert rows(lake, CUSTOMERS_DAILY) == others
