@@ -81,8 +81,14 @@ def erase(lake: Lake, persons: Persons, topic_retention_days: int) -> dict[str, 
     _, silver = _erase_table(lake, SILVER, SilverWithout(persons, _places(found, persons)))
     tables = {BRONZE.name: bronze, SILVER.name: silver}
     # A lake of an earlier version has no such tables.
-    of_customers = dict.fromkeys((CUSTOMERS_DAILY, CUSTOMER_DAY_SCORES, CUSTOMER_SEGMENTS), CustomersWithout(persons))
-    for table, without in {**of_customers, ALERTS: AlertsWithout(persons)}.items():
+    of_customers = CustomersWithout(persons)
+    others: list[tuple[Table, Without]] = [
+        (CUSTOMERS_DAILY, of_customers),
+        (CUSTOMER_DAY_SCORES, of_customers),
+        (CUSTOMER_SEGMENTS, of_customers),
+        (ALERTS, AlertsWithout(persons)),
+    ]
+    for table, without in others:
         if lake.open(table):
             _, tables[table.name] = _erase_table(lake, table, without)
     deleted = _delete_noted(lake)

@@ -158,6 +158,7 @@ class AlertsWithout:
         return PAIR_SEPARATOR.join(f"{key}{sep}{ERASED if name in tokens else name}" for key, sep, name in parties)
 
 
+@dataclass(frozen=True)
 class CustomersWithout:
     """As `BronzeWithout`, of a table of gold with a row per customer: their rows go, for they tell of nobody else."""
 

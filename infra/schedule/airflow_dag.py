@@ -1,4 +1,6 @@
-"""Maintenance, backfill, proof, daily gold and learning by Airflow 3: put this file into its folder of DAGs, and set FOLDER.
+"""Maintenance, backfill, proof, daily gold and learning by Airflow 3.
+
+Put this file into its folder of DAGs, and set FOLDER.
 
 A task fails with the program's exit code; 73 and 75 say that it may work in a while, so each is tried again.
 """
