@@ -40,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _grid(alerts: Sequence[Alert]) -> Grid:
     lines = Grid("window", "rule", "state", "severity", "band", "entity", "reason", box=None)
+    for column in lines.columns[:2]:
+        column.no_wrap = True
     for alert in alerts:
         rule = f"{alert['rule_id']} {alert['rule_version']}"
         start = f"{alert['window_start']:%Y-%m-%d %H:%M}"

@@ -48,6 +48,7 @@ def _list(settings: Settings, arguments: argparse.Namespace) -> None:
             print(json.dumps(rule.model_dump(mode="json", exclude={"examples"})))
         return
     lines = Grid("rule", "version", "state", "entity", "window", "measure", "owner", box=None)
+    lines.columns[0].no_wrap = True
     for rule in rules:
         window = rule.window or "one row"
         lines.add_row(rule.id, str(rule.version), rule.state, rule.entity, window, rule.measure, rule.owner)
