@@ -8,7 +8,15 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs import rules
-from jobs.parsing import exact, is_written, reference, with_event, with_payload
+from jobs.parsing import (
+    exact,
+    has_half_a_character,
+    has_spelt_letters,
+    is_written,
+    reference,
+    with_event,
+    with_payload,
+)
 from jobs.settings import DummySettings
 from jobs.tokens import ERASED
 from schemas.tables import BRONZE, MONEY, MONEY_SUM
@@ -172,9 +180,11 @@ def _fee_amount(currency: Column) -> Column:
 
     total = F.aggregate(fees, zero, lambda total, fee: (total + amount_of(fee)).cast(MONEY_SUM))
     # Fees that are not a list of objects are parsed as null: only a record that says nothing of fees has none.
-    says_fees = F.col("payload").contains('"fees"') & F.get_json_object("payload", "$.fees").isNotNull()
+    is_named = F.col("payload").contains('"fees"')
+    says_fees = is_named & (F.get_json_object("payload", "$.fees").isNotNull() | has_half_a_character())
+    may_say_fees = says_fees | has_spelt_letters()
     return (
-        F.when(fees.isNull() & ~says_fees, F.lit(0).cast(MONEY))
+        F.when(fees.isNull() & ~may_say_fees, F.lit(0).cast(MONEY))
         .when(F.size(fees) == 1, amount_of(F.get(fees, F.lit(0))).try_cast(MONEY))
         .otherwise(total.try_cast(MONEY))
     )

@@ -17,8 +17,14 @@ _TEXT = StringType()
 _LIST, _END = (f"{name}_{secrets.token_hex(8)}" for name in ("list", "end"))
 # Where from_json tells that it could not read something: a field of another type than ours, or text that is no JSON.
 _UNREAD = "unread"
+# What from_json makes of a number such as 1E400 where we read a text.
+_TOO_LARGE = ('"Infinity"', '"-Infinity"')
 # Half of a surrogate pair in JSON's spelling: no text can hold it, and Java writes ? in its place.
 _HALF_A_CHARACTER = r"(?i)\\ud[89ab]..(?!\\ud[c-f])|(?<!\\ud[89ab]..)\\ud[c-f]"
+
+
+# A letter in JSON's spelling, which no encoder writes: a field may hide behind it.
+_SPELT_LETTER = r"\\u00([46][1-9A-Fa-f]|[57][0-9Aa])"
 
 
 def _struct(*names: str) -> StructType:
@@ -97,18 +103,33 @@ def _formats(event: Column) -> dict[str, Column]:
 
 
 def exact(text: Column) -> Column:
-    """Null where from_json lost a character to a ?, or digits of a number to rounding: two texts would become one."""
+    """Null where from_json lost a character to a ?, or a number to rounding: two texts would become one."""
     payload = F.col("payload")
     is_garbled = text.contains("?") & payload.rlike(_HALF_A_CHARACTER)
     is_number = text.contains(".") & text.rlike(r"\A-?\d+\.\d+(E-?\d+)?\z")
     is_rounded = is_number & ~payload.contains(F.concat(F.lit('"'), text, F.lit('"')))
-    return F.when(~(is_garbled | is_rounded), text)
+    is_minus_zero = (text == "0") & payload.rlike(r":\s*-0\s*[,}\]]")
+    return F.when(~(is_garbled | is_rounded | is_minus_zero | text.isin(*_TOO_LARGE)), text)
 
 
 def reference(name: str) -> Column:
-    """Null unless the field is a JSON text."""
-    is_text = F.col("payload").contains(f'"{name}":"') | F.col("payload").rlike(rf'"{name}"\s*:\s*"')
-    return F.when(is_text, exact(F.col(f"event.{name}")))
+    """Null unless the field is a JSON text; where it is there twice, from_json's text must be one of them."""
+    payload, text = F.col("payload"), F.col(f"event.{name}")
+    is_as_written = [payload.contains(F.concat(F.lit(f'"{name}"{colon}"'), text, F.lit('"'))) for colon in (":", ": ")]
+    is_once = F.regexp_count(payload, F.lit(rf'"{name}"\s*:')) == 1
+    is_text_once = payload.rlike(rf'"{name}"\s*:\s*"') & is_once & ~has_spelt_letters()
+    is_text = is_as_written[0] | is_as_written[1] | is_text_once
+    return F.when(is_text, exact(text))
+
+
+def has_spelt_letters() -> Column:
+    """Whether a name may stand in the payload that a look for it does not find."""
+    return F.col("payload").contains(r"\u00") & F.col("payload").rlike(_SPELT_LETTER)
+
+
+def has_half_a_character() -> Column:
+    """Whether JSON's functions give up on the payload."""
+    return F.col("payload").rlike(_HALF_A_CHARACTER)
 
 
 def is_written(name: str, value: Column) -> Column:

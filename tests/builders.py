@@ -13,11 +13,12 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import BinaryType, IntegerType, LongType, StringType, StructField, StructType, TimestampType
 
 from jobs import bronze, enrichment
-from jobs.key_ring import read_ring
+from jobs.key_ring import VARIABLE, read_ring
 from jobs.lake import Lake
 from jobs.settings import load_settings
 from schemas.tables import SILVER, Table
 from tests.frames import frame
+from tests.keys import KEYS
 
 SETTINGS = load_settings(environment={})
 # The stream remembers the keys of one batch of ODD_DAYS.
@@ -33,7 +34,7 @@ KAFKA_SCHEMA = StructType(
         StructField("timestamp", TimestampType()),
     ]
 )
-RING = read_ring(SETTINGS.privacy)
+RING = read_ring(SETTINGS.privacy, {VARIABLE: KEYS})
 
 
 def gsma(**changes: Any) -> dict[str, Any]:

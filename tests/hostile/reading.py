@@ -40,7 +40,8 @@ class Reading:
 
     def _transaction(self) -> dict[str, Any]:
         fields = self.fields
-        time = next((fields[name] for name in DATES if fields.get(name) is not None), "")
+        # A list is no date: the stream has passed over it where it was nested too deeply to be read.
+        time = next((fields[name] for name in DATES if isinstance(fields.get(name), str)), "")
         return {
             "transaction_reference": fields["transactionReference"],
             "currency": fields["currency"],
@@ -72,13 +73,19 @@ def read(raw: bytes) -> Reading:
     if not isinstance(pairs, _Pairs):
         raise ValueError("no object")
     counts = Counter(name for name, _ in pairs)
-    # A list is not readable as anything else.
-    readable = _Pairs(p for p in pairs if p[0] not in LISTS or counts[p[0]] == 1 or isinstance(p[1], list | None))
+    readable = _Pairs(p for p in pairs if p[0] not in LISTS or counts[p[0]] == 1 or _is_list_of_objects(p[1]))
     return Reading(_plain(readable), frozenset(name for name, count in counts.items() if count > 1))
 
 
 class _Pairs(list[tuple[str, Any]]):
     """An object as the list of its fields, repeats included."""
+
+
+def _is_list_of_objects(value: Any) -> bool:
+    """Of such a field that is there twice, one that is anything else is passed over."""
+    if value is None or isinstance(value, _Pairs):
+        return value is None
+    return isinstance(value, list) and all(one is None or isinstance(one, _Pairs) for one in value)
 
 
 def _refuse(constant: str) -> None:

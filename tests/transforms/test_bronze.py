@@ -85,6 +85,10 @@ BAD = {
     "a reference that is a number": (gsma(transactionReference=100_000), ["missing_reference"]),
     "half a character in the reference": (gsma(transactionReference="a\ud83d"), ["missing_reference"]),
     "half a character in a party": (gsma(creditParty=[{"key": "till", "value": "\udc00"}]), ["missing_credit_party"]),
+    "a reference that is a text and then a list": (
+        GOOD[:-1] + b', "transactionReference": [1]}',
+        ["missing_reference"],
+    ),
     "half a character in what a party is called": (
         gsma(creditParty=[{"key": "\udc00", "value": "1"}]),
         ["missing_credit_party"],
