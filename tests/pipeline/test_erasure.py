@@ -112,7 +112,7 @@ def test_a_person_is_erased_to_the_last_byte_and_the_books_stay_as_they_are(stre
     assert stream.rows(john_in_bronze) == [(True,)]
 
     again = erased(lake, GRACE)
-    assert [table["rows"] for table in again["tables"].values()] == [0, 0, 0]
+    assert {table["rows"] for table in again["tables"].values()} == {0}
 
     # The stream goes on, and of a repeat of what was erased nobody can tell whether it says the same.
     stream.run(RECORDS[0], gsma(transactionReference="T-8", creationDate="2026-03-27T18:30:00Z"))
