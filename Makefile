@@ -36,7 +36,7 @@ test-faults: ## kills, stalls and full disks, then CYCLES random faults for each
 	@$(PYTHON) -m infra.set_up dev
 	@MOMO_FAULT_SEEDS=$(SEEDS) MOMO_FAULT_CYCLES=$(CYCLES) .venv/bin/python -m pytest -n 0 -m faults tests/system/faults
 
-test-slow: ## what runs for minutes: kills, two writers, backfills against and beside a busy stream
+test-slow: ## what runs for minutes: backfills against and beside a busy stream
 	@$(PYTHON) -m infra.set_up dev
 	@.venv/bin/python -m pytest -n 0 -m slow tests
 

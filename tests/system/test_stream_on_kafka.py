@@ -90,7 +90,6 @@ def test_no_record_however_odd_stops_the_stream(topic, tmp_path):
     assert result.is_clean
 
 
-@pytest.mark.slow
 def test_a_stream_that_is_killed_three_times_loses_and_doubles_nothing(topic, tmp_path):
     lake = tmp_path / "lake"
     for i in range(3):

@@ -81,7 +81,6 @@ def lost(told: dict[str, list[int]], there: dict[int, str]) -> list[int]:
     return [version for name, versions in told.items() for version in versions if there[version] != name]
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_two_writers_without_the_lock_overwrite_each_other_and_with_it_they_do_not(tmp_path):
     bare, held = tmp_path / "bare", tmp_path / "held"
