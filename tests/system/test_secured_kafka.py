@@ -172,9 +172,12 @@ def test_a_wrong_password_is_one_sentence(kafka, capsys, program, tmp_path, monk
     main, arguments = PROGRAMS[program]
     conf_file = kafka.conf_file("momo-operator", password="wrong-7d1f")
 
-    assert run(main, [*arguments, "--conf-file", str(conf_file)]) == 77
+    code, said = run(main, [*arguments, "--conf-file", str(conf_file)]), capsys.readouterr()
+    if code == 69:
+        # A broker that has much to do may not answer in time, and then nobody knows what it would say.
+        code, said = run(main, [*arguments, "--conf-file", str(conf_file)]), capsys.readouterr()
 
-    said = capsys.readouterr()
+    assert code == 77
     assert said.out == ""
     assert "refuses the user 'momo-operator' or its password" in said.err
     assert len(said.err.splitlines()) == 1
