@@ -79,6 +79,7 @@ def _run(keep: bool) -> Summary:
             reconciliation=_proof(settings, lake),
             quarantine=quarantine_reasons(lake),
             tables=_rows_per_table(lake),
+            alerts=_alerts_by_rule(lake),
             corrected_windows=sum(lake.value(f"SELECT count(*) FROM {t.name} WHERE revision > 0") for t in GOLD),
             checks_passed=checks_passed,
             lake=lake.path,
@@ -171,6 +172,12 @@ def _await(condition: Callable[[], bool], stream: subprocess.Popen[bytes]) -> No
             what = "ended" if stream.poll() is not None else f"is not done after {LONGEST_WAIT_SECONDS} s"
             raise DependencyMissing(f"The stream {what}: read {FOLDER / 'stream.log'}; `momo doctor` may tell why.")
         time.sleep(1)
+
+
+def _alerts_by_rule(lake: Lake) -> dict[str, int]:
+    """How often each active rule has found something, the busiest first."""
+    counts = "count(*) AS n FROM alerts WHERE state = 'active' GROUP BY rule_id ORDER BY n DESC, rule_id"
+    return {row["rule_id"]: row["n"] for row in lake.query(f"SELECT rule_id, {counts}").to_pylist()}
 
 
 def _rows_per_table(lake: Lake) -> dict[str, int]:

@@ -23,6 +23,7 @@ class Summary:
     reconciliation: Reconciliation
     quarantine: Mapping[str, int]
     tables: Mapping[str, int]
+    alerts: Mapping[str, int]
     corrected_windows: int
     checks_passed: bool
     lake: Path
@@ -61,6 +62,7 @@ class Summary:
             "reconciliation": self.reconciliation.as_dict(),
             "quarantine": dict(self.quarantine),
             "tables": dict(self.tables),
+            "alerts": dict(self.alerts),
             "corrected_windows": self.corrected_windows,
             "checks_passed": self.checks_passed,
             "problems": self.problems,
@@ -73,6 +75,7 @@ def print_summary(summary: Summary, seconds: float) -> None:
     console.print()
     console.print(_rows(summary))
     console.print(_reasons(summary))
+    console.print(_alerts(summary))
     console.print(_money(summary))
     counts, found = summary.counts, summary.reconciliation
     console.print(
@@ -108,6 +111,14 @@ def _reasons(summary: Summary) -> Table:
     expected = summary.expected_quarantine
     for rule in sorted(expected.keys() | summary.quarantine.keys()):
         table.add_row(rule, f"{expected.get(rule, 0):,}", f"{summary.quarantine.get(rule, 0):,}")
+    return table
+
+
+def _alerts(summary: Summary) -> Table:
+    table = Table("rule", title="Alerts of active rules: momo alerts list tells why", title_justify="left")
+    table.add_column("raised", justify="right")
+    for rule, count in summary.alerts.items():
+        table.add_row(rule, f"{count:,}")
     return table
 
 
