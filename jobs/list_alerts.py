@@ -6,12 +6,10 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from rich.console import Console
-from rich.table import Table as Grid
-
 from jobs.alerts.alert_table import Alert, newest
 from jobs.command_line import add_settings_arguments, run, settings_from
 from jobs.lake import Lake
+from jobs.quarantine_view import terminal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,19 +32,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         for alert in alerts:
             print(json.dumps(alert, default=str))
     else:
-        Console().print(_grid(alerts))
+        for alert in alerts:
+            terminal().print(_told(alert))
     return 0
 
 
-def _grid(alerts: Sequence[Alert]) -> Grid:
-    lines = Grid("window", "rule", "state", "severity", "band", "entity", "reason", box=None)
-    for column in lines.columns[:2]:
-        column.no_wrap = True
-    for alert in alerts:
-        rule = f"{alert['rule_id']} {alert['rule_version']}"
-        start = f"{alert['window_start']:%Y-%m-%d %H:%M}"
-        lines.add_row(start, rule, *(alert[name] for name in ("state", "severity", "band", "entity", "reason")))
-    return lines
+def _told(alert: Alert) -> str:
+    """When and what, then who, then why."""
+    shadow = " (shadow)" if alert["state"] == "shadow" else ""
+    found = (
+        f"{alert['window_start']:%Y-%m-%d %H:%M}  {alert['severity']:<8}  {alert['rule_id']} {alert['rule_version']}"
+    )
+    return f"{found}, {alert['band']}{shadow}\n    {alert['entity']}\n    {alert['reason']}"
 
 
 def _time(value: str) -> datetime:
