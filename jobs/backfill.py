@@ -14,6 +14,7 @@ from rich.table import Table as Grid
 from jobs import enrichment, late_repeats
 from jobs.alerts.alert_backfill import AlertBackfill, DayOfAlerts
 from jobs.alerts.rulebook import read_rulebook
+from jobs.command_line import day_of
 from jobs.errors import SettingsError
 from jobs.gold_backfill import Difference, GoldBackfill
 from jobs.ingest import carried_again
@@ -60,7 +61,7 @@ def plan_of(lake: Lake, first: str, end: str, names: str | None) -> Plan:
     """The plan that a command line asks for; raises `SettingsError` for days or tables that make none."""
     if lake.open(SILVER) is None:
         raise SettingsError(f"There are no tables in {lake.path}: run `momo stream` first, or name another --lake.")
-    from_day, to_day = _date("--from", first), _date("--to", end)
+    from_day, to_day = day_of("--from", first), day_of("--to", end)
     if from_day >= to_day:
         raise SettingsError(f"--to is {end}, a day after --from ({first}) is expected: the day after the last one.")
     days = tuple(from_day + n * _DAY for n in range((to_day - from_day).days))
@@ -70,13 +71,6 @@ def plan_of(lake: Lake, first: str, end: str, names: str | None) -> Plan:
         return Plan(days, silver=SILVER in wanted, alerts=has_alerts)
     gold = tuple(table for table in wanted if table in GOLD)
     return Plan(days, gold, takes_repeats=False, alerts=has_alerts)
-
-
-def _date(flag: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise SettingsError(f"{flag} is '{text}', a day such as 2026-03-27 is expected.") from None
 
 
 def _table(name: str) -> Table:

@@ -4,6 +4,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from pyspark.errors import StreamingQueryException
@@ -35,6 +36,23 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
     if "lake__path" in given:
         given["lake__path"] = str(Path(given["lake__path"]).absolute())
     return load_settings(arguments.conf_file, **given)
+
+
+def day_of(flag: str, text: str) -> date:
+    """A day of a command line; raises `SettingsError` for anything else."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"{flag} is '{text}', a day such as 2026-03-27 is expected.") from None
+
+
+def time_of(value: str) -> datetime:
+    """A time of a command line, UTC where it names no zone: a `type` of argparse."""
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{value}' is no time such as 2026-03-27 or 2026-03-27T18:00:00Z") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | None = None) -> int:

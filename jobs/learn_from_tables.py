@@ -13,9 +13,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from jobs.command_line import add_settings_arguments, run, settings_from
+from jobs.command_line import add_settings_arguments, day_of, run, settings_from
 from jobs.lake import Lake
-from jobs.learning.days import day_of, learn
+from jobs.learning.days import learn
 from jobs.learning.floats import read_floats
 
 

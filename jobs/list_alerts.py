@@ -4,10 +4,9 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from jobs.alerts.alert_table import Alert, newest
-from jobs.command_line import add_settings_arguments, run, settings_from
+from jobs.command_line import add_settings_arguments, run, settings_from, time_of
 from jobs.lake import Lake
 from jobs.quarantine_view import terminal
 
@@ -17,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="momo alerts", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
     rows = actions.add_parser("list", help="the newest alerts, those of rules in shadow too")
-    rows.add_argument("--since", type=_time, metavar="TIME", help="windows that end after this time (UTC)")
+    rows.add_argument("--since", type=time_of, metavar="TIME", help="windows that end after this time (UTC)")
     rows.add_argument("--rule", metavar="RULE", help="of this rule")
     rows.add_argument("--severity", choices=("low", "medium", "high", "critical"), help="of this severity")
     rows.add_argument("--limit", type=int, default=20, metavar="N", help="so many at the most (20)")
@@ -44,14 +43,6 @@ def _told(alert: Alert) -> str:
         f"{alert['window_start']:%Y-%m-%d %H:%M}  {alert['severity']:<8}  {alert['rule_id']} {alert['rule_version']}"
     )
     return f"{found}, {alert['band']}{shadow}\n    {alert['entity']}\n    {alert['reason']}"
-
-
-def _time(value: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(value)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{value}' is no time such as 2026-03-27 or 2026-03-27T18:00:00Z") from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from datetime import date
 
 from rich.console import Console
 from rich.table import Table as Grid
@@ -12,7 +11,7 @@ from rich.table import Table as Grid
 from jobs.alerts.backtest import backtest, grid
 from jobs.alerts.examples import outcomes
 from jobs.alerts.rulebook import Rule, read_amounts, read_rules
-from jobs.command_line import add_settings_arguments, run, settings_from
+from jobs.command_line import add_settings_arguments, day_of, run, settings_from
 from jobs.errors import DataCheckFailed, SettingsError
 from jobs.lake import Lake
 from jobs.settings import Settings
@@ -33,8 +32,8 @@ def _parser() -> argparse.ArgumentParser:
     actions.add_parser("test", help="run the rules' own examples")
     days = actions.add_parser("backtest", help="what rules would have said of some days; writes nothing")
     days.add_argument("--rule", metavar="A,B", help="these rules, side by side (default: all)")
-    days.add_argument("--from", dest="first", metavar="DAY", required=True, type=_day, help="first day (UTC)")
-    days.add_argument("--to", dest="end", metavar="DAY", required=True, type=_day, help="the day after the last one")
+    days.add_argument("--from", dest="first", metavar="DAY", required=True, help="first day (UTC)")
+    days.add_argument("--to", dest="end", metavar="DAY", required=True, help="the day after the last one")
     for action in actions.choices.values():
         action.add_argument("--json", action="store_true", help="one JSON object per line")
         add_settings_arguments(action, "lake")
@@ -72,13 +71,14 @@ def _test(settings: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _backtest(settings: Settings, arguments: argparse.Namespace) -> None:
-    if arguments.first >= arguments.end:
-        raise SettingsError(f"--to is {arguments.end}, a day after --from ({arguments.first}) is expected.")
+    first, end = day_of("--from", arguments.first), day_of("--to", arguments.end)
+    if first >= end:
+        raise SettingsError(f"--to is {end}, a day after --from ({first}) is expected.")
     lake = Lake(settings.lake_path)
     lake.must_exist()
     lake.create()
     rules = _named(read_rules(settings.rules_path), arguments.rule)
-    done = backtest(lake, rules, read_amounts(settings.rules_path), arguments.first, arguments.end)
+    done = backtest(lake, rules, read_amounts(settings.rules_path), first, end)
     if arguments.json:
         for one in done:
             print(json.dumps(one.as_dict()))
@@ -93,13 +93,6 @@ def _named(rules: Sequence[Rule], names: str | None) -> list[Rule]:
     if unknown:
         raise SettingsError(f"There is no rule '{unknown[0]}': choose from {', '.join(known)}.")
     return [known[name] for name in wanted]
-
-
-def _day(value: str) -> date:
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{value}' is no day such as 2026-03-27") from None
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from jobs import enrichment, quarantine, quarantine_view
-from jobs.command_line import add_settings_arguments, run, settings_from
+from jobs.command_line import add_settings_arguments, run, settings_from, time_of
 from jobs.errors import NotFound, SettingsError
 from jobs.lake import Lake
 from jobs.lake_keys import ring_of
@@ -65,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--code", metavar="RULE", help="rows that this rule refuses")
-    parser.add_argument("--since", type=_time, metavar="TIME", help="rows that arrived at this time (UTC) or later")
+    parser.add_argument("--since", type=time_of, metavar="TIME", help="rows that arrived at this time (UTC) or later")
 
 
 def _list(lake: Lake, settings: Settings, arguments: argparse.Namespace) -> None:
@@ -130,14 +129,6 @@ def _of_record(words: Sequence[str]) -> Selection:
     if len(words) != 3 or not (words[1].isdecimal() and words[2].isdecimal()):
         raise SettingsError(f"'{' '.join(words)}' names no record: give {RECORD}.")
     return Selection(place=(words[0], int(words[1]), int(words[2])))
-
-
-def _time(value: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(value)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{value}' is no time such as 2026-03-27 or 2026-03-27T18:00:00Z") from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _positive(value: str) -> int:

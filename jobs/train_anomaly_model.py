@@ -12,9 +12,9 @@ from pathlib import Path
 # `spark-submit jobs/…` puts this folder, not the project, on the path.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from jobs.command_line import add_settings_arguments, run, settings_from
+from jobs.command_line import add_settings_arguments, day_of, run, settings_from
 from jobs.lake import Lake
-from jobs.learning.days import day_of, train
+from jobs.learning.days import train
 
 
 def main(argv: Sequence[str] | None = None) -> int:

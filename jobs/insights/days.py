@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table as Grid
 
+from jobs.command_line import day_of
 from jobs.errors import SettingsError
 from jobs.insights import daily
 from jobs.insights.charges import with_charges
@@ -61,8 +62,8 @@ def plan_of(lake: Lake, first: str, end: str | None, names: str | None) -> Plan:
     """The plan that a command line asks for; raises `SettingsError` for days or tables that make none."""
     if lake.open(SILVER) is None:
         raise SettingsError(f"There are no tables in {lake.path}: run `momo stream` first, or name another --lake.")
-    from_day = _date("--day", first)
-    to_day = from_day + timedelta(days=1) if end is None else _date("--to", end)
+    from_day = day_of("--day", first)
+    to_day = from_day + timedelta(days=1) if end is None else day_of("--to", end)
     if from_day >= to_day:
         raise SettingsError(f"--to is {end}, a day after --day ({first}) is expected: the day after the last one.")
     days = tuple(from_day + timedelta(days=n) for n in range((to_day - from_day).days))
@@ -72,13 +73,6 @@ def plan_of(lake: Lake, first: str, end: str | None, names: str | None) -> Plan:
         if name not in known:
             raise SettingsError(f"--tables names '{name}', which is no daily table: choose from {', '.join(known)}.")
     return Plan(days, tuple(known[name] for name in wanted))
-
-
-def _date(flag: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise SettingsError(f"{flag} is '{text}', a day such as 2026-03-27 is expected.") from None
 
 
 class Insights:

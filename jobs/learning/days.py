@@ -69,14 +69,6 @@ _FLAGS = {
 }
 
 
-def day_of(flag: str, text: str) -> date:
-    """A day of a command line; raises `SettingsError` for anything else."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise SettingsError(f"{flag} is '{text}', a day such as 2026-03-27 is expected.") from None
-
-
 def learn(lake: Lake, day: date, names: str | None, floats: Floats) -> list[Learned]:
     """Write the day of these tables, of all for None; safe to repeat, for the same day of gold gives the same rows.
 
