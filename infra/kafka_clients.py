@@ -1,5 +1,6 @@
 """How our Python clients reach Kafka: where it is, as whom, and what to raise when it refuses us."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -56,7 +57,8 @@ def refusal(problem: BaseException, kafka: KafkaSettings) -> AccessDenied | None
 class _Connections(KafkaConnectionManager):  # type: ignore[misc]
     """Connections that give up when Kafka refuses them.
 
-    kafka-python 3.0.12 means to, but notes the failure where it is never seen and tries until its time is up.
+    kafka-python 3.0.12 means to, but notes the failure where it is never seen and tries until its time is up. It also
+    throws a refusal away when it reads it together with the end of the connection, as a busy machine does.
     """
 
     def __init__(self, net: Any, **config: Any) -> None:
@@ -74,10 +76,21 @@ class _Connections(KafkaConnectionManager):  # type: ignore[misc]
         if node_id in self._refusals and not self.bootstrapped:
             raise self._refusals[node_id]
 
+    async def _build_transport(self, *arguments: Any, **options: Any) -> Any:
+        transport = await super()._build_transport(*arguments, **options)
+        transport._sock_recv = partial(read_before_end, transport._sock_recv)
+        return transport
+
     def _note(self, node_id: Any, problem: Exception) -> None:
         untrusted = isinstance(problem, KafkaConnectionError) and _UNTRUSTED in str(problem)
         if untrusted or isinstance(problem, SaslAuthenticationFailedError):
             self._refusals[node_id] = problem
+
+
+def read_before_end(read: Callable[[], tuple[bytes, Exception | None]]) -> tuple[bytes, Exception | None]:
+    """What `read` has got; that the connection ended comes with the next read when there was something before it."""
+    received, end = read()
+    return received, None if received else end
 
 
 def _client(**config: Any) -> Any:
