@@ -10,7 +10,8 @@ from rich.table import Table as Grid
 
 from jobs.alerts.backtest import backtest, grid
 from jobs.alerts.examples import outcomes
-from jobs.alerts.rulebook import Rule, read_amounts, read_rules
+from jobs.alerts.facts import read_facts
+from jobs.alerts.rulebook import Rule, read_rules
 from jobs.command_line import add_settings_arguments, day_of, run, settings_from
 from jobs.errors import DataCheckFailed, SettingsError
 from jobs.lake import Lake
@@ -55,7 +56,7 @@ def _list(settings: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _test(settings: Settings, arguments: argparse.Namespace) -> None:
-    done = list(outcomes(read_rules(settings.rules_path), read_amounts(settings.rules_path)))
+    done = list(outcomes(read_rules(settings.rules_path), read_facts(settings.rules_path)))
     wrong = [one for one in done if not one.is_right]
     if arguments.json:
         for one in done:
@@ -78,7 +79,7 @@ def _backtest(settings: Settings, arguments: argparse.Namespace) -> None:
     lake.must_exist()
     lake.create()
     rules = _named(read_rules(settings.rules_path), arguments.rule)
-    done = backtest(lake, rules, read_amounts(settings.rules_path), first, end)
+    done = backtest(lake, rules, read_facts(settings.rules_path), first, end)
     if arguments.json:
         for one in done:
             print(json.dumps(one.as_dict()))

@@ -18,6 +18,8 @@ TYPES = (
     "adjustment", "billpay", "deposit", "disbursement", "inttransfer", "merchantpay", "reversal", "transfer",
     "withdrawal",
 )  # fmt: skip
+# Of them, those from wallet to wallet.
+TRANSFERS = ("transfer", "inttransfer")
 
 # ISO 4217 minor units where they are not 2.
 NO_MINOR_UNIT = (

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from jobs.errors import SettingsError
 from producers.markets import MARKETS, Market
-from producers.parties import draw_parties
+from producers.parties import draw_parties, party_count
 from producers.products import PRODUCTS
 
 Integers = NDArray[np.int64]
@@ -28,6 +28,8 @@ FAILURE_RATE = 0.04
 PENDING_RATE = 0.85
 LONGEST_WAIT_SECONDS = 120
 REVERSAL_RATE = 0.006
+# Cash is mostly wanted at home.
+AWAY_RATE = 0.1
 REVERSIBLE = ("transfer", "merchantpay")
 # Later than any wait, so that only what is completed is reversed.
 SOONEST_REVERSAL_MS = 150_000
@@ -105,11 +107,14 @@ def draw_transactions(plan: SimulationPlan) -> Transactions:
     is_failed = random.random(count) < FAILURE_RATE
     amount_minor = draw_amounts(random, product, market)
     original = _draw_originals(random, start_ms, product, is_failed)
+    wait_ms, dice = _draw_waits(random, start_ms), random.integers(0, 1 << 16, count)
+    is_away = random.random(count) < AWAY_RATE
+    payer, payee = _with_agents_at_home(plan, payer, payee, product, np.where(is_away, -1, market))
     # A reversal is of its original's market, product, parties and amount.
     terms = np.where(original >= 0, original, np.arange(count))
     return Transactions(
         start_ms=start_ms,
-        wait_ms=_draw_waits(random, start_ms),
+        wait_ms=wait_ms,
         market=market[terms],
         abroad=abroad[terms],
         product=product[terms],
@@ -119,7 +124,7 @@ def draw_transactions(plan: SimulationPlan) -> Transactions:
         has_pending=has_pending,
         is_failed=is_failed,
         original=original,
-        dice=random.integers(0, 1 << 16, count),
+        dice=dice,
     )
 
 
@@ -147,6 +152,23 @@ def draw_pairs(
         sides.append((kinds, draw_parties(random, kinds.tolist(), home, customers)))
     (payer_kinds, payer), (payee_kinds, payee) = sides
     return payer, payee + ((payer == payee) & (payer_kinds == payee_kinds))
+
+
+def _with_agents_at_home(
+    plan: SimulationPlan, payer: Integers, payee: Integers, product: Integers, home: Integers
+) -> tuple[Integers, Integers]:
+    """The pairs with the nearest agent of the customer's town, in a market that is a `home`; -1 is none.
+
+    As agents do, customers live in the towns of their market by turns.
+    """
+    towns = np.array([len(market.places) for market in MARKETS])[home]
+    agents = np.array([party_count("agent", market, plan.customers) for market in MARKETS])[home]
+    sides = []
+    for side, agent, customer in (("payer", payer, payee), ("payee", payee, payer)):
+        near = agent // towns * towns + customer % towns
+        is_agent = np.array([getattr(a_product, side) == "agent" for a_product in PRODUCTS])[product]
+        sides.append(np.where(is_agent & (home >= 0), np.where(near < agents, near, near - towns), agent))
+    return sides[0], sides[1]
 
 
 def draw_amounts(random: np.random.Generator, product: Integers, market: Integers) -> Integers:

@@ -269,6 +269,8 @@ CUSTOMERS_DAILY = Table(
         ("in_amount", MONEY_SUM, "their sum, in `currency`"),
         ("out_count", LONG, "completed transactions that the person paid"),
         ("out_amount", MONEY_SUM, "their sum without fees, in `currency`"),
+        ("transfer_count", LONG, "those of them that were transfers, at home or abroad"),
+        ("largest_transfer_amount", MONEY, "the largest of these; null without any"),
         ("fee_amount", MONEY_SUM, "fees of completed transactions that the person paid, or was paid by a business"),
         ("failed_count", LONG, "failed transactions that name the person"),
         ("first_event_time", TIME, "first silver row of the day that names the person"),

@@ -97,6 +97,9 @@ def grouped(rows, key):
     return groups
 
 
+TRANSFERS = ("transfer", "inttransfer")
+
+
 def customers(rows):
     found = []
     sides = [(row, *person) for row in rows for person in persons(row)]
@@ -113,6 +116,8 @@ def customers(rows):
                 "in_amount": money(s[0]["amount"] for s in came),
                 "out_count": len(went),
                 "out_amount": money(s[0]["amount"] for s in went),
+                "transfer_count": len(sent := [s[0]["amount"] for s in went if s[0]["transaction_type"] in TRANSFERS]),
+                "largest_transfer_amount": max(sent, default=None),
                 "fee_amount": money(s[0]["fee_amount"] for s in done if s[4]),
                 "failed_count": sum(s[0]["status"] == "failed" for s in group),
                 "first_event_time": min(s[0]["event_time"] for s in group),

@@ -12,6 +12,7 @@ from pathlib import Path
 from infra.detection.evidence import COLUMNS, parties_of, traffic_of
 from infra.detection.measure import Evaluation, evaluate
 from infra.detection.report import add_form_arguments, shown
+from infra.detection.sent import sent
 from infra.detection.truth import aims_of, read_manifest
 from jobs.alerts.rulebook import read_rules
 from jobs.command_line import add_settings_arguments, run, settings_from
@@ -41,10 +42,12 @@ def evaluation_of(lake: Lake, manifest: Path, rules: Path) -> Evaluation:
     cases = read_manifest(manifest)
     completed = lake.query(f"SELECT {', '.join(COLUMNS)} FROM {SILVER.name} WHERE status = 'completed'")
     alerts = lake.query(f"""
-        SELECT alert_id, rule_id, state, entity, window_start, window_end, first_event_time, transaction_references
+        SELECT alert_id, rule_id, state, entity, score, window_start, window_end, first_event_time,
+            transaction_references
         FROM {ALERTS.name}
     """)
-    return evaluate(alerts, cases, parties_of(completed, cases), aims_of(read_rules(rules)), traffic_of(completed))
+    known = read_rules(rules)
+    return evaluate(sent(alerts, known), cases, parties_of(completed, cases), aims_of(known), traffic_of(completed))
 
 
 if __name__ == "__main__":

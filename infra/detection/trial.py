@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 from infra.detection.evidence import COLUMNS, parties_of, traffic_of
 from infra.detection.measure import Evaluation, evaluate
 from infra.detection.report import add_form_arguments, shown
+from infra.detection.sent import sent
 from infra.detection.truth import PlantedCase, aims_of, case_of
 from jobs import bronze, enrichment, silver
 from jobs.alerts import movements
@@ -76,7 +77,7 @@ def try_rules(
     rows = pa.concat_tables([silver_rows(spark, settings, plan) for plan in plans])
     cases = [case for plan in plans for case in planted_cases(plan)]
     completed = rows.filter(pc.equal(rows["status"], "completed")).select(COLUMNS)
-    alerts = alerts_of(rows, rulebook)
+    alerts = sent(alerts_of(rows, rulebook), rulebook.rules)
     return evaluate(alerts, cases, parties_of(completed, cases), aims_of(rulebook.rules), traffic_of(completed))
 
 

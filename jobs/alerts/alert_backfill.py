@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from jobs.alerts import progress
 from jobs.alerts.alert_table import Alert, alerts_there, changes, put_changes, starting_within
+from jobs.alerts.evaluation import shift_of
 from jobs.alerts.evidence import alert_rows, microseconds_of
 from jobs.alerts.rulebook import Rule, Rulebook
 from jobs.alerts.silver_rows import Span, newest_event_time
@@ -76,5 +77,6 @@ class AlertBackfill:
 def _block(rule: Rule, start: datetime) -> Span:
     """The hour or day whose windows close together."""
     span = max(timedelta(microseconds=rule.length), HOUR)
-    since = timedelta(microseconds=microseconds_of(start)) % span
+    shift = shift_of(rule.length, microseconds_of(start))
+    since = timedelta(microseconds=microseconds_of(start) - shift) % span
     return start - since, start - since + span

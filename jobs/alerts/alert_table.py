@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from jobs.alerts.evaluation import Windowing
+from jobs.alerts.evaluation import Windowing, shift_of
 from jobs.alerts.evidence import microseconds_of, table_of
 from jobs.alerts.movements import key_of
 from jobs.alerts.rulebook import Rule, Rulebook
@@ -49,7 +49,8 @@ def window_of(alert: Alert, rulebook: Rulebook) -> tuple[Windowing, int] | None:
     if rule is None or rule.scope == "row":
         return None
     start = microseconds_of(alert["window_start"])
-    return (rule.kind, rule.length), key_of(rule.kind, alert["entity"], alert["currency"], start)
+    windowing = rule.kind, rule.length, shift_of(rule.length, start)
+    return windowing, key_of(rule.kind, alert["entity"], alert["currency"], start)
 
 
 def changes(wanted: Sequence[Alert], there: Sequence[Alert]) -> list[Alert]:

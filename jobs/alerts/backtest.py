@@ -9,9 +9,9 @@ from typing import Any
 from rich.table import Table as Grid
 
 from jobs.alerts.evidence import alert_rows
+from jobs.alerts.facts import Facts
 from jobs.alerts.rulebook import Rule, Rulebook
 from jobs.alerts.silver_rows import Span
-from jobs.alerts.vocabulary import Amounts
 from jobs.alerts.writing import DAY, whole_windows
 from jobs.lake import Lake
 from schemas.tables import ALERTS
@@ -34,12 +34,12 @@ class Backtested:
         return asdict(self)
 
 
-def backtest(lake: Lake, rules: Sequence[Rule], amounts: Amounts, first: date, end: date) -> list[Backtested]:
+def backtest(lake: Lake, rules: Sequence[Rule], facts: Facts, first: date, end: date) -> list[Backtested]:
     """Each rule, paused ones too, over the days from the first to before the second, a day at a time."""
     bands: dict[str, Counter[str]] = {rule.id: Counter() for rule in rules}
     entities: dict[str, set[str]] = {rule.id: set() for rule in rules}
     for day in range((end - first).days):
-        fired, evidence = whole_windows(lake, Rulebook(tuple(rules), amounts), _span(first + day * DAY))
+        fired, evidence = whole_windows(lake, Rulebook(tuple(rules), facts), _span(first + day * DAY))
         for alert in alert_rows(fired, evidence, None).to_pylist():
             bands[alert["rule_id"]][alert["band"]] += 1
             entities[alert["rule_id"]].add(alert["entity"])

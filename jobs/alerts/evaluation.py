@@ -7,26 +7,33 @@ a backfill, a back-test and the rules' own examples all use it.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from decimal import Decimal
 from hashlib import sha256
 
 import numpy as np
 import pyarrow as pa
 
-from jobs.alerts.movements import SCALE, Batch, Bits, Flags, Ints, Movements, hash_of
-from jobs.alerts.rulebook import MICROSECONDS, Condition, Rule, Rulebook, Threshold, ten_thousandths
+from jobs.alerts.facts import Facts, ten_thousandths
+from jobs.alerts.history import PAST, Histories
+from jobs.alerts.movements import SCALE, Batch, Bits, Flags, Ints, Movements, hash_of, mixed
+from jobs.alerts.rulebook import MICROSECONDS, Condition, Rule, Rulebook, Threshold
 from jobs.alerts.totals import MOST, Combine, Totals, combined, different
-from jobs.alerts.vocabulary import BY_NAME, Amounts, Measure, added_up, told
+from jobs.alerts.vocabulary import BY_NAME, Measure, added_up, looks_back, told
 from jobs.remembered import Keys, Remembered
 
-# Windows of one kind and length.
-Windowing = tuple[str, int]
+# Windows of one kind and length, and how long after multiples of it they begin.
+Windowing = tuple[str, int, int]
 Touched = dict[Windowing, Bits]
 
 _HOUR = 3600 * MICROSECONDS
+_DAY = 24 * _HOUR
+_FIRST_DAY = date(1970, 1, 1).toordinal()
 _EVERYTHING = 2**62
 # What is kept of each window besides the measures.
-_ALWAYS: tuple[tuple[str, Combine], ...] = (("first_time", "min"), ("start", "max"), ("currency", "max"))
+_ALWAYS: tuple[tuple[str, Combine], ...] = (
+    ("first_time", "min"), ("start", "max"), ("currency", "max"), ("account", "max"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class Fired:
     @property
     def windowing(self) -> Windowing:
         """Of which windows it is."""
-        return self.rule.kind, self.rule.length
+        return self.rule.kind, self.rule.length, shift_of(self.rule.length, self.start)
 
     def alert_id(self, entity: str, currency: str, reference: str) -> str:
         """The same for the same rule, version, entity, currency and window (of a row: transaction)."""
@@ -82,12 +89,14 @@ class Windows:
 
     rulebook: Rulebook
     closed_before: int | None = None
+    histories: Histories | None = None
     _blocks: dict[tuple[Windowing, int], _Block] = field(default_factory=dict)
     _of_rows: list[Fired] = field(default_factory=list)
 
     def windowings(self) -> list[Windowing]:
-        """The kinds and lengths for which there are rules, those of single rows apart."""
-        return sorted({(rule.kind, rule.length) for rule in self.rulebook.rules if rule.scope == "window"})
+        """The windows for which there are rules, those of single rows apart."""
+        of_windows = [rule for rule in self.rulebook.rules if rule.scope == "window"]
+        return sorted({(rule.kind, rule.length, shift) for rule in of_windows for shift in rule.shifts})
 
     def add(self, batch: Batch, only: Touched | None = None) -> tuple[Touched, Touched]:
         """Add rows, or those of some windows only; the windows that they touch, held and closed ones."""
@@ -98,7 +107,7 @@ class Windows:
             if only is not None:
                 wanted = np.isin(keys, only.get(windowing, np.zeros(0, np.uint64)))
                 mine, keys = mine[wanted], keys[wanted]
-            is_held = self._is_held(mine, windowing[1])
+            is_held = self._is_held(mine, windowing)
             self._add_to_blocks(windowing, mine[is_held], keys[is_held])
             held[windowing], closed[windowing] = different(keys[is_held]), different(keys[~is_held])
         self._of_rows += self._fired_rows(batch)
@@ -120,6 +129,7 @@ class Windows:
             totals = dict(zip(self._names(windowing), block.totals.of(keys), strict=True))
             is_here = totals["start"] >= 0
             here = {name: values[is_here] for name, values in totals.items()}
+            here |= self._past(windowing, here["account"].astype(np.uint64), here["start"])
             for rule in self.rulebook.of(*windowing):
                 fired += _fulfilled(rule, keys[is_here], here)
         return fired
@@ -131,12 +141,27 @@ class Windows:
             if start + max(windowing[1], _HOUR) <= self.closed_before:
                 del self._blocks[windowing, start]
 
-    def _is_held(self, movements: Movements, length: int) -> Flags:
+    def _is_held(self, movements: Movements, windowing: Windowing) -> Flags:
         if self.closed_before is None:
             return np.ones(len(movements), bool)
+        _, length, shift = windowing
         # As long as its block is there: all of an hour's windows go together.
         span = max(length, _HOUR)
-        return np.asarray(movements.starts(span) + span > self.closed_before)
+        return np.asarray(movements.starts(span, shift) + span > self.closed_before)
+
+    def _past(self, windowing: Windowing, accounts: Bits, starts: Ints) -> dict[str, Ints]:
+        """What the accounts of these windows did before, where a rule asks for it."""
+        histories = self.histories
+        if histories is None or not any(looks_back(rule.measures) for rule in self.rulebook.of(*windowing)):
+            return dict.fromkeys(PAST, np.zeros(len(accounts), np.int64))
+        past = {name: np.zeros(len(accounts), np.int64) for name in PAST}
+        days = starts // _DAY
+        for day in set(days.tolist()):
+            of_day = days == day
+            history = histories.before(date.fromordinal(_FIRST_DAY + day))
+            for name, values in history.of(accounts[of_day]).items():
+                past[name][of_day] = values
+        return past
 
     def _names(self, windowing: Windowing) -> list[str]:
         return [measure.name for measure in self._measures(windowing)] + [name for name, _ in _ALWAYS]
@@ -145,30 +170,38 @@ class Windows:
         return added_up([name for rule in self.rulebook.of(*windowing) for name in rule.measures])
 
     def _add_to_blocks(self, windowing: Windowing, movements: Movements, keys: Bits) -> None:
-        blocks = movements.starts(max(windowing[1], _HOUR))
+        _, length, shift = windowing
+        blocks = movements.starts(max(length, _HOUR), shift)
         for start in different(blocks.astype(np.uint64)).astype(np.int64):
             mine = blocks == start
             measures = self._measures(windowing)
             block = self._blocks.setdefault((windowing, int(start)), _new_block(measures))
-            here, mine_keys, amounts = movements[mine], keys[mine], self.rulebook.amounts
-            columns = [_values(measure, here, mine_keys, amounts, block.seen) for measure in measures]
-            columns += [here.time, here.starts(windowing[1]), here.currency.astype(np.int64)]
+            here, mine_keys, facts = movements[mine], keys[mine], self.rulebook.facts
+            columns = [_values(measure, here, mine_keys, facts, block.seen) for measure in measures]
+            accounts = mixed(here.entity, here.currency)
+            columns += [here.time, here.starts(length, shift)]
+            columns += [here.currency.astype(np.int64), accounts.astype(np.int64)]
             block.totals.add(combined(mine_keys, np.array(columns), block.totals.combine))
 
     def _fired_rows(self, batch: Batch) -> list[Fired]:
         """Of rules that look at one row; what a row is does not change."""
         movements = batch.movements["row"]
-        measures = self._measures(("row", 0))
-        values = {measure.name: measure.values(movements, self.rulebook.amounts) for measure in measures}
+        measures = self._measures(("row", 0, 0))
+        values = {measure.name: measure.values(movements, self.rulebook.facts) for measure in measures}
         always = {
             "first_time": movements.time,
             "start": movements.time,
             "currency": movements.currency.astype(np.int64),
         }
         places = movements.row.astype(np.uint64)
-        fired = [one for rule in self.rulebook.of("row", 0) for one in _fulfilled(rule, places, values | always)]
+        fired = [one for rule in self.rulebook.of("row", 0, 0) for one in _fulfilled(rule, places, values | always)]
         keys = batch.row_keys(batch.rows.take(pa.array([one.key for one in fired], pa.int64())))
         return [replace(one, key=int(key)) for one, key in zip(fired, keys, strict=True)]
+
+
+def shift_of(length: int, start: int) -> int:
+    """How long after a multiple of their length windows begin of which one has this start."""
+    return start % length if length else 0
 
 
 def _new_block(measures: Iterable[Measure]) -> _Block:
@@ -177,9 +210,9 @@ def _new_block(measures: Iterable[Measure]) -> _Block:
     return _Block(Totals(combine), {one.name: Remembered(_EVERYTHING) for one in measures if one.distinct})
 
 
-def _values(measure: Measure, movements: Movements, keys: Bits, amounts: Amounts, seen: dict[str, Remembered]) -> Ints:
+def _values(measure: Measure, movements: Movements, keys: Bits, facts: Facts, seen: dict[str, Remembered]) -> Ints:
     """What each movement adds to its window: of a distinct measure 1 for the first of its kind."""
-    values = measure.values(movements, amounts)
+    values = measure.values(movements, facts)
     if measure.distinct:
         counts = np.flatnonzero(values)
         values[counts] = ~seen[measure.name].repeats(Keys(keys[counts], measure.distinct(movements)[counts]))

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from jobs.alerts.evaluation import Fired, Touched, Windowing, Windows
+from jobs.alerts.history import RowHistories
 from jobs.alerts.movements import Batch, batch_of, entities_of
 from jobs.alerts.rulebook import Rulebook
 from schemas.tables import ALERTS
@@ -80,7 +81,7 @@ def table_of(rows: list[dict[str, Any]]) -> pa.Table:
 
 def alerts_of(rows: pa.Table, rulebook: Rulebook) -> pa.Table:
     """All alerts of these rows of silver: the function that stream and backfill compute piece by piece."""
-    windows, evidence = Windows(rulebook), dict[Window, Evidence]()
+    windows, evidence = Windows(rulebook, histories=RowHistories(rows)), dict[Window, Evidence]()
     batch = batch_of(rows)
     windows.add(batch)
     fired = windows.fired(windows.touched())

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from jobs.alerts.evidence import alerts_of
+from jobs.alerts.facts import Facts
 from jobs.alerts.rulebook import Event, Example, Rule, Rulebook
-from jobs.alerts.vocabulary import Amounts
 from jobs.settings import duration_seconds
 
 _DAY = "2026-01-15"
@@ -43,11 +43,11 @@ class Outcome:
         return self.expected == self.found
 
 
-def outcomes(rules: Sequence[Rule], amounts: Amounts) -> Iterator[Outcome]:
+def outcomes(rules: Sequence[Rule], facts: Facts) -> Iterator[Outcome]:
     """All examples of these rules, paused ones too."""
     for rule in rules:
         for example in rule.examples:
-            alerts = alerts_of(rows_of(example), Rulebook((rule,), amounts)).to_pylist()
+            alerts = alerts_of(rows_of(example), Rulebook((rule,), facts)).to_pylist()
             band = max(alerts, key=lambda alert: alert["score"], default={"band": "silent"})["band"]
             yield Outcome(rule.id, example.name, example.expect, band)
 
@@ -59,10 +59,10 @@ def rows_of(example: Example) -> pa.Table:
 
 
 def _rows(event: Event, reference: str) -> Iterator[dict[str, Any]]:
-    first = datetime.fromisoformat(f"{_DAY}T{event.at}").replace(tzinfo=UTC)
+    first = datetime.fromisoformat(f"{_DAY}T{event.at}").replace(tzinfo=UTC) - timedelta(days=event.days_before)
     for n in range(event.times):
         sender, to = event.sender.replace("{n}", str(n)), event.to.replace("{n}", str(n))
-        agent = {"deposit": sender, "withdrawal": to}.get(event.type)
+        agent = {"deposit": sender, "withdrawal": to}.get(event.type, "").removeprefix("agent:") or None
         yield {
             "transaction_reference": f"{reference}-{n}",
             "status": event.status,

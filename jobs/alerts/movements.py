@@ -1,10 +1,11 @@
 """Silver rows as movements: what a row is to each of those that it concerns.
 
 A person has a movement for each row in which money leaves or reaches the wallet, an agent for each cash-in and
-cash-out, a pair of parties for each row between the two, whoever pays. All columns are numpy arrays of one length.
+cash-out, a business for each row between two businesses, a pair of parties for each row between the two, whoever
+pays. All columns are numpy arrays of one length.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -25,7 +26,7 @@ COLUMNS = (
 )  # fmt: skip
 # The statuses that a rule can count; a step before them moves no money.
 STATUSES = ("completed", "failed")
-KINDS = ("person", "agent", "pair", "row")
+KINDS = ("person", "agent", "business", "pair", "row")
 PAIR_SEPARATOR = " | "
 
 # Money counts in ten-thousandths, as silver has it. What is larger counts as this, a hundred billion of a currency:
@@ -64,13 +65,16 @@ class Movements:
         wanted = [i for i, name in enumerate(self.type_names) if name in names]
         return np.isin(self.types, wanted)
 
-    def starts(self, length: int) -> Ints:
-        """The start of the window of so many microseconds that each is in; a row of its own where there is none."""
-        return self.time - self.time % length if length else self.time
+    def starts(self, length: int, shift: int = 0) -> Ints:
+        """The start of the window of so many microseconds that each is in; a row of its own where there is none.
 
-    def keys(self, length: int) -> Bits:
+        Windows begin at multiples of their length, or so much after them.
+        """
+        return self.time - (self.time - shift) % length if length else self.time
+
+    def keys(self, length: int, shift: int = 0) -> Bits:
         """What is counted together: hashes of entity, currency and start of the window."""
-        return mixed(mixed(self.entity, self.currency), self.starts(length).astype(np.uint64))
+        return mixed(mixed(self.entity, self.currency), self.starts(length, shift).astype(np.uint64))
 
     def by_currency(self, values: Mapping[str, int]) -> Ints:
         """The value of each one's currency, 0 where there is none."""
@@ -92,9 +96,9 @@ class Batch:
     rows: pa.Table
     movements: Mapping[str, Movements]
 
-    def keys(self, kind: str, length: int) -> Bits:
+    def keys(self, kind: str, length: int, shift: int) -> Bits:
         """The keys of the movements of a kind; a row that stands for itself has one of its own."""
-        return self.row_keys(self.rows) if kind == "row" else self.movements[kind].keys(length)
+        return self.row_keys(self.rows) if kind == "row" else self.movements[kind].keys(length, shift)
 
     def row_keys(self, rows: pa.Table) -> Bits:
         """The keys of some of the rows by themselves."""
@@ -118,9 +122,14 @@ def _movements_of(rows: pa.Table) -> dict[str, Movements]:
     # Money goes out of or into the customer's wallet, for an agent's movements too.
     is_cash_out = all_rows.of_type("withdrawal")[by_agent]
     pair = mixed(np.minimum(debit, credit), np.maximum(debit, credit))
+    between = np.flatnonzero(all_rows.is_between_businesses)
+    paid, paying = credit[between], debit[between]
     return {
         "person": _together(outgoing, incoming),
         "agent": _seen_by(all_rows[by_agent], agent[by_agent], customer[by_agent], is_cash_out),
+        "business": _together(
+            _seen_by(all_rows[between], paying, paid, True), _seen_by(all_rows[between], paid, paying, False)
+        ),
         "pair": _seen_by(all_rows, pair, credit, debit < credit),
         "row": all_rows,
     }
@@ -136,7 +145,8 @@ def entities_of(kind: str, movements: Movements, rows: pa.Table) -> list[str]:
         return [PAIR_SEPARATOR.join(sorted(pair)) for pair in pairs]
     if kind == "row":
         return list(pc.coalesce(of_row["debit_token"], of_row["debit_party"]).to_pylist())
-    both = zip(of_row["debit_token"].to_pylist(), of_row["credit_token"].to_pylist(), strict=True)
+    name = "party" if kind == "business" else "token"
+    both = zip(of_row[f"debit_{name}"].to_pylist(), of_row[f"credit_{name}"].to_pylist(), strict=True)
     return [debit if is_out else credit for (debit, credit), is_out in zip(both, movements.is_out, strict=True)]
 
 
@@ -159,7 +169,13 @@ def mixed(a: Bits, b: Bits) -> Bits:
 
 def hash_of(text: str) -> np.uint64:
     """The hash that a text has in movements."""
-    return np.uint64(pd.util.hash_array(np.array([text], object), hash_key=_HASH_KEY, categorize=False)[0])
+    return np.uint64(hashes_of([text])[0])
+
+
+def hashes_of(texts: Sequence[str]) -> Bits:
+    """The hashes that texts have in movements."""
+    hashes: Bits = pd.util.hash_array(np.array(texts, object), hash_key=_HASH_KEY, categorize=False)
+    return hashes
 
 
 def _of_rows(rows: pa.Table) -> Movements:

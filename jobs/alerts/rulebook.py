@@ -6,42 +6,40 @@ other file there holds one rule or a list of them (docs/alerts.md).
 
 import logging
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
-from jobs.alerts.movements import SCALE
-from jobs.alerts.vocabulary import BY_NAME, Amounts, Kind
+from jobs.alerts.facts import AMOUNTS, Facts, read_facts
+from jobs.alerts.rule_files import Currency, Number, Strict, files_of, sentence_of, yaml_of
+from jobs.alerts.vocabulary import BY_NAME, Kind
 from jobs.errors import SettingsError
 from jobs.settings import Duration, duration_seconds
 
 logger = logging.getLogger("momo.alerts")
 
-AMOUNTS = "amounts.yaml"
 # Few, for all rules of a window share its sums.
 WINDOWS = {"10 minutes": 600, "1 hour": 3600, "1 day": 86400}
 MICROSECONDS = 1_000_000
-KIND_OF: Mapping[str, Kind] = {"payer": "person", "payee": "person", "agent": "agent", "pair": "pair"}
+KIND_OF: Mapping[str, Kind] = {
+    "payer": "person",
+    "payee": "person",
+    "agent": "agent",
+    "business": "business",
+    "pair": "pair",
+}
 # What an explanation may say besides the rule's own measures.
 SAID_OF_ALL = ("window", "currency", "band")
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{2,63}$")]
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-# A number that YAML wrote as one, or as text.
-Number = Annotated[Decimal, BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value)]
 Threshold = Number | dict[Currency, Number]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Condition(_Strict):
+class Condition(Strict):
     """A measure that must be at least, or at most, something; money per currency."""
 
     measure: str
@@ -57,7 +55,7 @@ class Condition(_Strict):
         return self
 
 
-class Band(_Strict):
+class Band(Strict):
     """How bad it is: the last band whose `at_least` is reached counts."""
 
     name: Name
@@ -66,7 +64,7 @@ class Band(_Strict):
     score: Annotated[int, Field(ge=1, le=1000)]
 
 
-class Event(_Strict):
+class Event(Strict):
     """A transaction of an example; `times` of them follow one another `every` so long, `{n}` is their number."""
 
     type: str = "transfer"
@@ -75,6 +73,7 @@ class Event(_Strict):
     amount: Number
     at: Annotated[str, StringConstraints(pattern=r"^\d\d:\d\d(:\d\d)?$")] = "10:00"
     currency: Currency | None = None
+    days_before: Annotated[int, Field(ge=0, le=400)] = 0
     status: Literal["completed", "failed", "pending"] = "completed"
     times: Annotated[int, Field(ge=1, le=500)] = 1
     every: Duration = "10 seconds"
@@ -82,15 +81,15 @@ class Event(_Strict):
     to_country: str | None = None
 
 
-class Example(_Strict):
-    """Transactions of one day, and the band that they reach; `silent` for none."""
+class Example(Strict):
+    """Transactions of one day and of days before, and the band that they reach; `silent` for none."""
 
     name: str
     given: Annotated[list[Event], Field(min_length=1)]
     expect: str
 
 
-class Rule(_Strict):
+class Rule(Strict):
     """A rule as its file says it."""
 
     id: Name
@@ -98,8 +97,9 @@ class Rule(_Strict):
     state: Literal["active", "shadow", "paused"]
     owner: str
     scope: Literal["row", "window"] = "window"
-    entity: Literal["payer", "payee", "agent", "pair"]
+    entity: Literal["payer", "payee", "agent", "business", "pair"]
     window: Literal["10 minutes", "1 hour", "1 day"] | None = None
+    every: Duration | None = None
     requires: list[Condition] = []
     measure: str
     bands: Annotated[list[Band], Field(min_length=1)]
@@ -112,6 +112,8 @@ class Rule(_Strict):
     def _fits_together(self) -> "Rule":
         if (self.scope == "window") != (self.window is not None):
             raise ValueError("a rule of scope window names a window, one of scope row does not")
+        if self.every and 2 * duration_seconds(self.every) != WINDOWS.get(self.window or "", 0):
+            raise ValueError("'every' is half of the window: what one window's end cuts off is whole in the next one")
         if self.scope == "row" and self.entity != "payer":
             raise ValueError("a rule of scope row is about the payer")
         for name in self.measures:
@@ -142,6 +144,11 @@ class Rule(_Strict):
         return WINDOWS[self.window] * MICROSECONDS if self.window else 0
 
     @property
+    def shifts(self) -> tuple[int, ...]:
+        """How long after multiples of their length its windows begin, in microseconds."""
+        return (0, self.length // 2) if self.every else (0,)
+
+    @property
     def cooldown_microseconds(self) -> int:
         """For so long after one alert of an entity the next one is not sent."""
         return duration_seconds(self.cooldown) * MICROSECONDS if self.cooldown else 0
@@ -158,27 +165,26 @@ def _require_fit(measure: str, threshold: Threshold | None) -> None:
         raise ValueError(f"'{measure}' is {'money: say how much in each currency' if is_money else 'one number'}")
 
 
-class _AmountsOfCurrency(_Strict):
-    reporting_limit: Number
-    round_to: Number
-    commission_tops: list[Number] = []
-
-
 @dataclass(frozen=True)
 class Rulebook:
-    """Rules that are not paused, and the amounts they go by."""
+    """Rules that are not paused, and the facts they go by."""
 
     rules: tuple[Rule, ...]
-    amounts: Amounts = field(default_factory=Amounts)
+    facts: Facts = field(default_factory=Facts)
 
-    def of(self, kind: str, length: int) -> list[Rule]:
-        """The rules over windows of one kind and length."""
-        return [rule for rule in self.rules if (rule.kind, rule.length) == (kind, length)]
+    def of(self, kind: str, length: int, shift: int) -> list[Rule]:
+        """The rules over windows of one kind and length that begin so."""
+        return [rule for rule in self.rules if (rule.kind, rule.length) == (kind, length) and shift in rule.shifts]
+
+    @property
+    def longest_shift(self) -> int:
+        """How long after a day's end the last window ends that began in it, in microseconds."""
+        return max((max(rule.shifts) for rule in self.rules), default=0)
 
 
 def read_rules(folder: Path) -> list[Rule]:
     """All rules of a folder, paused ones too; raises `SettingsError` that names file and field."""
-    rules = [rule for path in _files(folder) if path.name != AMOUNTS for rule in _rules_of(path)]
+    rules = [rule for path in files_of(folder) if path.name != AMOUNTS for rule in _rules_of(path)]
     if not rules:
         raise SettingsError(f"There are no rules in {folder}: name a folder with .yaml files of rules.")
     seen: set[str] = set()
@@ -192,26 +198,7 @@ def read_rules(folder: Path) -> list[Rule]:
 def read_rulebook(folder: Path) -> Rulebook:
     """The rules of a folder that are not paused; raises as `read_rules` does."""
     rules = tuple(rule for rule in read_rules(folder) if rule.state != "paused")
-    return Rulebook(rules, read_amounts(folder))
-
-
-def read_amounts(folder: Path) -> Amounts:
-    """The amounts of a folder of rules, none where it has no file of them; raises as `read_rules` does."""
-    path = folder / AMOUNTS
-    written = _yaml_of(path) if path.exists() else {}
-    try:
-        read = {currency: _AmountsOfCurrency.model_validate(values) for currency, values in written.items()}
-    except (ValidationError, AttributeError) as invalid:
-        if isinstance(invalid, ValidationError):
-            raise SettingsError(_sentence(str(path), invalid)) from None
-        raise SettingsError(f"The file {path} must hold amounts by currency.") from None
-    return Amounts(
-        limit={currency: ten_thousandths(one.reporting_limit) for currency, one in read.items()},
-        round_to={currency: ten_thousandths(one.round_to) for currency, one in read.items()},
-        commission_tops={
-            currency: [ten_thousandths(top) for top in one.commission_tops] for currency, one in read.items()
-        },
-    )
+    return Rulebook(rules, read_facts(folder))
 
 
 class LiveRules:
@@ -238,45 +225,16 @@ class LiveRules:
         return True
 
 
-def ten_thousandths(amount: Decimal) -> int:
-    """Money as rules count it."""
-    return int(amount * SCALE)
-
-
-def _files(folder: Path) -> Sequence[Path]:
-    return sorted(folder.glob("*.yaml"))
-
-
 def _state_of(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    states = ((path.name, path.stat()) for path in _files(folder))
+    states = ((path.name, path.stat()) for path in files_of(folder))
     return tuple((name, state.st_mtime_ns, state.st_size) for name, state in states)
 
 
 def _rules_of(path: Path) -> Iterator[Rule]:
-    written = _yaml_of(path)
+    written = yaml_of(path)
     for one in written if isinstance(written, list) else [written]:
         named = one.get("id", "without an id") if isinstance(one, dict) else "without an id"
         try:
             yield Rule.model_validate(one)
         except ValidationError as invalid:
-            raise SettingsError(_sentence(f"{path}, rule {named}", invalid)) from None
-
-
-def _yaml_of(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text())
-    except OSError as problem:
-        raise SettingsError(f"The file {path} cannot be read: {problem.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        raise SettingsError(f"The file {path} is not YAML: {' '.join(str(problem).split())}.") from None
-
-
-def _sentence(where: str, invalid: ValidationError) -> str:
-    """The first thing that is wrong."""
-    error = invalid.errors()[0]
-    name = ".".join(str(part) for part in error["loc"]) or "the rule as a whole"
-    if error["type"] == "extra_forbidden":
-        return f"In {where}, the field '{name}' is unknown: take it away, or correct its name."
-    if error["type"] == "missing":
-        return f"In {where}, the field '{name}' is missing: add it."
-    return f"In {where}, '{name}' is wrong: {error['msg'].removeprefix('Value error, ')}."
+            raise SettingsError(sentence_of(f"{path}, rule {named}", invalid)) from None

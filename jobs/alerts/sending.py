@@ -37,7 +37,11 @@ class Sending:
         self, changed: Sequence[Alert], before: Mapping[str, Alert], again: Sequence[Alert], rulebook: Rulebook
     ) -> None:
         """Send what is new, worse or gone of `changed`, and `again`, of which nobody knows whether it was sent."""
-        due = [alert for alert in changed if self._is_due(alert, before.get(alert["alert_id"]), rulebook)]
+        due = []
+        for alert in sorted(changed, key=lambda one: one["window_start"]):
+            if self._is_due(alert, before.get(alert["alert_id"]), rulebook):
+                due.append(alert)
+                self._remember(alert)
         ids = {alert["alert_id"] for alert in due}
         due += [alert | {"is_gone": False} for alert in again if alert["alert_id"] not in ids]
         due = [alert for alert in due if alert["state"] == "active"]
@@ -53,11 +57,13 @@ class Sending:
 
     def _is_cooling(self, alert: Alert, rulebook: Rulebook) -> bool:
         last = self._last.get((alert["rule_id"], alert["entity"]))
-        cooldown = next(rule.cooldown_microseconds for rule in rulebook.rules if rule.id == alert["rule_id"])
+        rule = next(rule for rule in rulebook.rules if rule.id == alert["rule_id"])
         if last is None or alert["score"] > last[1]:
             return False
         since: timedelta = alert["window_start"] - last[0]
-        return timedelta(0) <= since < timedelta(microseconds=cooldown)
+        # Of two windows that overlap, either may be the first to fire.
+        overlap = timedelta(microseconds=max(rule.shifts))
+        return -overlap <= since < timedelta(microseconds=rule.cooldown_microseconds)
 
     def _remember(self, alert: Alert) -> None:
         name = (alert["rule_id"], alert["entity"])

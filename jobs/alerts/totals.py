@@ -16,7 +16,8 @@ Combine = Literal["sum", "max", "min"]
 
 # A sum that is larger counts as this.
 MOST = 9 * 10**18
-_NOTHING = {"sum": 0, "max": -MOST, "min": MOST}
+# Hashes are added up too, so nothing must be below the smallest number and above the largest one.
+_NOTHING = {"sum": 0, "max": np.iinfo(np.int64).min, "min": np.iinfo(np.int64).max}
 
 
 @dataclass(frozen=True)

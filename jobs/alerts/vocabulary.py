@@ -1,37 +1,28 @@
 """The measures that rules are made of: what each counts, of whom, in which unit.
 
 A measure adds up over a window's rows in whatever order they come; a derived one is computed of the totals of others.
-Money is in ten-thousandths of the window's currency; what depends on a country's limits comes from `Amounts`.
+Money is in ten-thousandths of the window's currency; limits and where agents stand, which no row says, are in `Facts`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from jobs.alerts.facts import DEGREE, Facts
 from jobs.alerts.movements import Bits, Flags, Ints, Movements
 from jobs.alerts.totals import Combine
+from jobs.rules import TRANSFERS
 
-Kind = Literal["person", "agent", "pair", "row"]
-Unit = Literal["count", "money", "percent", "thousandths"]
+Kind = Literal["person", "agent", "business", "pair", "row"]
+Unit = Literal["count", "money", "percent", "thousandths", "kilometres"]
 
 # Just below a limit: at least so much of it, in percent. A split deposit keeps closer to the top of its band.
-JUST_BELOW_LIMIT, JUST_BELOW_BAND = 90, 95
+JUST_BELOW_LIMIT, JUST_BELOW_BAND = 80, 88
+_EARTH_KILOMETRES = 6371
 # Of the first digits of amounts, by Benford.
 _BENFORD = np.log10(1 + 1 / np.arange(1, 10))
-
-
-@dataclass(frozen=True)
-class Amounts:
-    """What is near or round depends on the currency: its reporting limit, what amounts are round to, commission bands.
-
-    All in ten-thousandths; a currency that is not named has none, and what needs one counts nothing there.
-    """
-
-    limit: Mapping[str, int] = field(default_factory=dict)
-    round_to: Mapping[str, int] = field(default_factory=dict)
-    commission_tops: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,16 +36,26 @@ class Measure:
     kinds: tuple[Kind, ...]
     unit: Unit
     meaning: str
-    where: Callable[[Movements, Amounts], Flags]
-    of: Callable[[Movements], Ints] | None = None
+    where: Callable[[Movements, Facts], Flags]
+    of: Callable[[Movements, Facts], Ints] | None = None
     distinct: Callable[[Movements], Bits] | None = None
     combine: Combine = "sum"
 
-    def values(self, movements: Movements, amounts: Amounts) -> Ints:
+    def values(self, movements: Movements, facts: Facts) -> Ints:
         """What each movement adds; of a distinct measure 1 where it may count."""
-        counts = self.where(movements, amounts)
-        value = self.of(movements) if self.of else np.ones(len(movements), np.int64)
+        counts = self.where(movements, facts)
+        value = self.of(movements, facts) if self.of else np.ones(len(movements), np.int64)
         return np.where(counts, value, 0)
+
+
+@dataclass(frozen=True)
+class Past:
+    """Something that an account did before the window's day."""
+
+    name: str
+    kinds: tuple[Kind, ...]
+    unit: Unit
+    meaning: str
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ def _paid(m: Movements) -> Flags:
     return _flags(m.is_completed, ~m.of_type("reversal", "adjustment"))
 
 
-def _all(*conditions: Callable[[Movements], Flags]) -> Callable[[Movements, Amounts], Flags]:
-    def holds(m: Movements, _: Amounts) -> Flags:
+def _all(*conditions: Callable[[Movements], Flags]) -> Callable[[Movements, Facts], Flags]:
+    def holds(m: Movements, _: Facts) -> Flags:
         return _flags(*(condition(m) for condition in conditions))
 
     return holds
@@ -120,19 +121,19 @@ def _across_borders(m: Movements) -> Flags:
     return is_across
 
 
-def _just_below_limit(*conditions: Callable[[Movements], Flags]) -> Callable[[Movements, Amounts], Flags]:
-    def holds(m: Movements, amounts: Amounts) -> Flags:
-        limit = m.by_currency(amounts.limit)
+def _just_below_limit(*conditions: Callable[[Movements], Flags]) -> Callable[[Movements, Facts], Flags]:
+    def holds(m: Movements, facts: Facts) -> Flags:
+        limit = m.by_currency(facts.limit)
         near = (m.amount >= limit // 100 * JUST_BELOW_LIMIT, m.amount < limit)
         return _flags(*near, *(condition(m) for condition in conditions))
 
     return holds
 
 
-def _just_below_band(*conditions: Callable[[Movements], Flags]) -> Callable[[Movements, Amounts], Flags]:
-    def holds(m: Movements, amounts: Amounts) -> Flags:
+def _just_below_band(*conditions: Callable[[Movements], Flags]) -> Callable[[Movements, Facts], Flags]:
+    def holds(m: Movements, facts: Facts) -> Flags:
         top = np.zeros(len(m), np.int64)
-        for currency, tops in amounts.commission_tops.items():
+        for currency, tops in facts.commission_tops.items():
             mine = m.by_currency({currency: 1}) == 1
             steps = np.append(np.array(sorted(tops), np.int64), 0)
             top[mine] = steps[np.searchsorted(steps[:-1], m.amount[mine])]
@@ -142,13 +143,13 @@ def _just_below_band(*conditions: Callable[[Movements], Flags]) -> Callable[[Mov
     return holds
 
 
-def _is_round(m: Movements, amounts: Amounts) -> Flags:
-    unit = m.by_currency(amounts.round_to)
+def _is_round(m: Movements, facts: Facts) -> Flags:
+    unit = m.by_currency(facts.round_to)
     return _flags(_paid(m), unit > 0, m.amount % np.maximum(unit, 1) == 0)
 
 
-def _over_limit(m: Movements, amounts: Amounts) -> Flags:
-    limit = m.by_currency(amounts.limit)
+def _over_limit(m: Movements, facts: Facts) -> Flags:
+    limit = m.by_currency(facts.limit)
     return _flags(m.is_completed, limit > 0, m.amount >= limit)
 
 
@@ -160,8 +161,26 @@ def _first_digit(digit: int) -> Callable[[Movements], Flags]:
     return holds
 
 
-def _amount(m: Movements) -> Ints:
+def _amount(m: Movements, _: Facts) -> Ints:
     return m.amount
+
+
+def _north(m: Movements, facts: Facts) -> Ints:
+    return facts.places.of(m.agent, facts.places.latitude)
+
+
+def _south(m: Movements, facts: Facts) -> Ints:
+    north = _north(m, facts)
+    return np.where(north > 0, 180 * DEGREE - north, 0)
+
+
+def _east(m: Movements, facts: Facts) -> Ints:
+    return facts.places.of(m.agent, facts.places.longitude)
+
+
+def _west(m: Movements, facts: Facts) -> Ints:
+    east = _east(m, facts)
+    return np.where(east > 0, 360 * DEGREE - east, 0)
 
 
 def _other(m: Movements) -> Bits:
@@ -184,6 +203,27 @@ def _benford(*digits: Ints) -> Ints:
     return np.where(count > 0, 1000 * ((seen - expected) ** 2 / expected).sum(axis=0), 0).astype(np.int64)
 
 
+def _kilometres(north: Ints, south: Ints, east: Ints, west: Ints) -> Ints:
+    """Between the outermost corners, as the crow flies; 0 of one place, or of none."""
+    top, bottom = np.radians(north / DEGREE - 90), np.radians(90 - south / DEGREE)
+    across = np.radians((east + west) / DEGREE - 360)
+    half = np.sin((top - bottom) / 2) ** 2 + np.cos(top) * np.cos(bottom) * np.sin(across / 2) ** 2
+    reach = 2 * _EARTH_KILOMETRES * np.arcsin(np.sqrt(np.clip(half, 0, 1)))
+    kilometres: Ints = np.where((north > 0) & (east > 0), reach, 0).astype(np.int64)
+    return kilometres
+
+
+def _rounds(in_count: Ints, payers: Ints, out_count: Ints, payees: Ints) -> Ints:
+    rounds: Ints = np.minimum(in_count - payers, out_count - payees)
+    return rounds
+
+
+def _times(whole: Ints, part: Ints) -> Ints:
+    """Rounded down; 0 times nothing."""
+    times: Ints = np.where(part > 0, whole // np.maximum(part, 1), 0)
+    return times
+
+
 def _percent(part: Ints, whole: Ints) -> Ints:
     """Whole percents, rounded down; 0 of nothing."""
     return np.where(whole > 0, part.astype(float) / np.maximum(whole, 1) * 100 + 1e-9, 0).astype(np.int64)
@@ -191,10 +231,11 @@ def _percent(part: Ints, whole: Ints) -> Ints:
 
 _PERSON: tuple[Kind, ...] = ("person",)
 _AGENT: tuple[Kind, ...] = ("agent",)
+_BUSINESS: tuple[Kind, ...] = ("business",)
 _PAIR: tuple[Kind, ...] = ("pair",)
 _ROW: tuple[Kind, ...] = ("row",)
-_BETWEEN_PERSONS = ("transfer", "inttransfer")
-_PAYMENTS = ("transfer", "merchantpay", "billpay", "inttransfer")
+_PAYMENTS = (*TRANSFERS, "merchantpay", "billpay")
+_CORNERS = ("northmost", "southmost", "eastmost", "westmost")
 _DIGITS = tuple(f"first_digit_{digit}" for digit in range(1, 10))
 
 MEASURES: tuple[Measure, ...] = (
@@ -206,11 +247,13 @@ MEASURES: tuple[Measure, ...] = (
     Measure("largest_in", _PERSON, "money", "the largest of them", _all(_in, _paid), of=_amount, combine="max"),
     Measure("distinct_payees", _PERSON, "count", "different parties paid", _all(_out, _paid), distinct=_other),
     Measure("distinct_payers", _PERSON, "count", "different parties that paid", _all(_in, _paid), distinct=_other),
-    Measure("received_count", _PERSON, "count", "transfers received", _all(_in, _completed, _typed(*_BETWEEN_PERSONS))),
+    Measure("received_count", _PERSON, "count", "transfers received", _all(_in, _completed, _typed(*TRANSFERS))),
     Measure("received_sum", _PERSON, "money", "their sum",
-            _all(_in, _completed, _typed(*_BETWEEN_PERSONS)), of=_amount),
+            _all(_in, _completed, _typed(*TRANSFERS)), of=_amount),
     Measure("transfers_out_sum", _PERSON, "money", "sum of transfers sent",
-            _all(_out, _completed, _typed(*_BETWEEN_PERSONS)), of=_amount),
+            _all(_out, _completed, _typed(*TRANSFERS)), of=_amount),
+    Measure("largest_transfer", _PERSON, "money", "the largest of them",
+            _all(_out, _completed, _typed(*TRANSFERS)), of=_amount, combine="max"),
     Measure("distinct_agents", _PERSON, "count", "different agents of cash-in and cash-out",
             _all(_completed, _at_agent), distinct=_agent),
     Measure("reversed_count", _PERSON, "count", "reversals that took money from the person",
@@ -254,6 +297,20 @@ MEASURES: tuple[Measure, ...] = (
             _all(_completed, _typed(*_PAYMENTS))),
     Measure("payment_amounts", _PAIR, "count", "different amounts among them",
             _all(_completed, _typed(*_PAYMENTS)), distinct=_amount_as_bits),
+    Measure("deposit_count", _PAIR, "count", "deposits between the two", _all(_completed, _typed("deposit"))),
+    Measure("payment_sum", _PAIR, "money", "sum of payments, cash and reversals apart",
+            _all(_completed, _typed(*_PAYMENTS)), of=_amount),
+    Measure("float_out_count", _BUSINESS, "count", "payments to other businesses", _all(_out, _paid)),
+    Measure("float_out_sum", _BUSINESS, "money", "their sum", _all(_out, _paid), of=_amount),
+    Measure("float_payees", _BUSINESS, "count", "different businesses paid", _all(_out, _paid), distinct=_other),
+    Measure("float_payers", _BUSINESS, "count", "different businesses that paid", _all(_in, _paid), distinct=_other),
+    Measure("float_in_count", _BUSINESS, "count", "payments by other businesses", _all(_in, _paid)),
+    Measure("float_in_sum", _BUSINESS, "money", "their sum", _all(_in, _paid), of=_amount),
+    *(
+        Measure(name, _PERSON, "count", f"the {name} agent's place, for reach_km",
+                _all(_completed, _typed("withdrawal")), of=of, combine="max")
+        for name, of in zip(_CORNERS, (_north, _south, _east, _west), strict=True)
+    ),
     *(
         Measure(name, _AGENT, "count", f"amounts that begin with {digit}", _all(_paid, _first_digit(digit)))
         for digit, name in enumerate(_DIGITS, start=1)
@@ -262,7 +319,15 @@ MEASURES: tuple[Measure, ...] = (
     Measure("over_limit", _ROW, "count", "1 when a completed amount reaches the reporting limit", _over_limit),
 )  # fmt: skip
 
+PASTS: tuple[Past, ...] = (
+    Past("usual_count", _PERSON, "count", "transfers that the person sent in the 30 days before"),
+    Past("usual_largest", _PERSON, "money", "the largest of them"),
+    Past("quiet_days", _PERSON, "count", "days without any use before, of an account that was used in the last 400"),
+)
+
 DERIVED: tuple[Derived, ...] = (
+    Derived("times_usual", _PERSON, "count", "how often the largest transfer of before is in the largest of now",
+            ("largest_transfer", "usual_largest"), _times),
     Derived("passed_through", _PERSON, "money", "what came in and went out again: the smaller of the two sums",
             ("sum_in", "sum_out"), np.minimum),
     Derived("passed_percent", _PERSON, "percent", "what went out of what came in",
@@ -273,6 +338,19 @@ DERIVED: tuple[Derived, ...] = (
             ("received_sum", "cash_out_sum"), np.minimum),
     Derived("drained_percent", _PERSON, "percent", "cash-out of what transfers brought",
             ("cash_out_sum", "received_sum"), _percent),
+    Derived("passed_on", _PERSON, "money", "transfers received that went out again in whatever way",
+            ("received_sum", "sum_out"), np.minimum),
+    Derived("passed_on_percent", _PERSON, "percent", "what went out of what transfers brought",
+            ("sum_out", "received_sum"), _percent),
+    Derived("reach_km", _PERSON, "kilometres", "between the outermost agents at whom the person took out cash",
+            _CORNERS, _kilometres),
+    Derived("float_rounds", _BUSINESS, "count",
+            "how often money came again from a business that had paid before, and went again to one that had been paid",
+            ("float_in_count", "float_payers", "float_out_count", "float_payees"), _rounds),
+    Derived("float_passed_percent", _BUSINESS, "percent", "what went to businesses of what came from businesses",
+            ("float_out_sum", "float_in_sum"), _percent),
+    Derived("float_turned", _BUSINESS, "money", "money of businesses that went to businesses again",
+            ("float_in_sum", "float_out_sum"), np.minimum),
     Derived("turned_here", _PAIR, "money", "what was deposited and withdrawn between the two",
             ("deposit_sum", "withdrawal_sum"), np.minimum),
     Derived("both_ways", _PAIR, "money", "what went forth and came back, cash apart",
@@ -285,8 +363,8 @@ DERIVED: tuple[Derived, ...] = (
             _DIGITS, _benford),
 )  # fmt: skip
 
-_ALL: tuple[Measure | Derived, ...] = (*MEASURES, *DERIVED)
-BY_NAME: Mapping[str, Measure | Derived] = {one.name: one for one in _ALL}
+_ALL: tuple[Measure | Past | Derived, ...] = (*MEASURES, *PASTS, *DERIVED)
+BY_NAME: Mapping[str, Measure | Past | Derived] = {one.name: one for one in _ALL}
 
 
 def added_up(names: Sequence[str]) -> list[Measure]:
@@ -297,6 +375,12 @@ def added_up(names: Sequence[str]) -> list[Measure]:
         parts = [BY_NAME[part] for part in one.needs] if isinstance(one, Derived) else [one]
         needed |= {part.name: part for part in parts if isinstance(part, Measure)}
     return list(needed.values())
+
+
+def looks_back(names: Sequence[str]) -> bool:
+    """Whether one of these needs to know what was before the window's day."""
+    parts = (one.needs if isinstance(one := BY_NAME[name], Derived) else (name,) for name in names)
+    return any(isinstance(BY_NAME[part], Past) for some in parts for part in some)
 
 
 def told(name: str, totals: Mapping[str, Ints]) -> Ints:

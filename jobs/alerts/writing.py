@@ -16,6 +16,7 @@ from jobs.alerts import progress
 from jobs.alerts.alert_table import Alert, alerts_there, changes, ending_after, put_changes, starting_within, window_of
 from jobs.alerts.evaluation import Fired, Touched, Windows
 from jobs.alerts.evidence import Evidence, Window, alert_rows, batch_in, microseconds_of, note, time_of, windows_of
+from jobs.alerts.history import LakeHistories
 from jobs.alerts.movements import Batch, batch_of
 from jobs.alerts.rulebook import LiveRules, Rulebook
 from jobs.alerts.sending import Sending
@@ -42,6 +43,7 @@ class AlertWriter:
             progress.note(lake, lake.newest_version(SILVER))
         self._version = progress.reached(lake)
         self._newest = FIRST_EVENT_TIME
+        self._histories = LakeHistories(lake)
         self._windows = Windows(rules.rulebook)
         self._has_begun = False
         # Of the open windows that have fired: what led there, and the alerts in the table.
@@ -51,7 +53,8 @@ class AlertWriter:
     def carry(self) -> bool:
         """Bring the alerts up to what silver has now; whether there was anything new. Safe to repeat."""
         has_lost_rows = self._lake.has_lost_rows(SILVER, after=self._version)
-        if not self._has_begun or self._rules.has_changed() or has_lost_rows:
+        has_changed = self._rules.has_changed() or self._histories.has_changed()
+        if not self._has_begun or has_changed or has_lost_rows:
             self._begin()
             return True
         version, files = self._lake.newer(SILVER, self._version)
@@ -68,8 +71,9 @@ class AlertWriter:
         before, self._version = progress.reached(self._lake), self._lake.newest_version(SILVER)
         self._newest = newest_event_time(self._lake, self._version) or FIRST_EVENT_TIME
         closed = closed_by(self._newest, self._lateness)
-        self._windows, self._evidence = Windows(self._rules.rulebook, microseconds_of(closed)), {}
-        for rows in rows_between(self._lake, (_day(closed), self._newest + DAY), self._version):
+        self._windows, self._evidence = Windows(self._rules.rulebook, microseconds_of(closed), self._histories), {}
+        # The windows that are open began yesterday at noon at the earliest.
+        for rows in rows_between(self._lake, (_day(closed) - DAY / 2, self._newest + DAY), self._version):
             self._windows.add(batch_of(rows))
         self._there = {alert["alert_id"]: alert for alert in alerts_there(self._lake, ending_after(closed))}
         self._sending.begin(alerts_there(self._lake, ending_after(closed - self._sending.longest(self._rules))))
@@ -177,15 +181,18 @@ class AlertWriter:
 def whole_windows(
     lake: Lake, rulebook: Rulebook, span: Span, only: Touched | None = None
 ) -> tuple[list[Fired], dict[Window, Evidence]]:
-    """The rules that silver's windows within a span fulfil, all or some of them, and what led there."""
-    windows = Windows(rulebook)
-    for rows in rows_between(lake, span):
+    """The rules that silver's windows that begin within a span fulfil, all or some of them, and what led there."""
+    windows = Windows(rulebook, histories=LakeHistories(lake))
+    first, end = span
+    to_their_end = first, end + timedelta(microseconds=rulebook.longest_shift)
+    for rows in rows_between(lake, to_their_end):
         batch = batch_of(rows)
         windows.add(batch if only is None else batch_in(batch, only), only)
-    fired = [one for one in windows.fired(windows.touched()) if only is None or one.rule.scope == "window"]
+    fired = [one for one in windows.fired(windows.touched()) if first <= time_of(one.start) < end]
+    fired = [one for one in fired if only is None or one.rule.scope == "window"]
     evidence: dict[Window, Evidence] = {}
     wanted = windows_of(fired)
-    for rows in rows_between(lake, span) if fired else ():
+    for rows in rows_between(lake, to_their_end) if fired else ():
         note(evidence, batch_of(rows), wanted)
     return fired, evidence
 
@@ -194,8 +201,9 @@ def _late_spans(rows: pa.Table, late: Touched, closed: int) -> list[Span]:
     """Hours and days in which the late windows lie, by the times of these rows."""
     times = rows["event_time"].cast(pa.int64()).to_numpy()
     spans: list[Span] = []
-    for length in {max(length, HOUR // timedelta(microseconds=1)) for (_, length), keys in late.items() if len(keys)}:
-        starts = different((times - times % length).astype(np.uint64)).astype(np.int64)
+    an_hour = HOUR // timedelta(microseconds=1)
+    for length, shift in {(max(length, an_hour), shift) for (_, length, shift), keys in late.items() if len(keys)}:
+        starts = different((times - (times - shift) % length).astype(np.uint64)).astype(np.int64)
         spans += [(time_of(start), time_of(start + length)) for start in starts.tolist() if start + length <= closed]
     return _joined(spans)
 

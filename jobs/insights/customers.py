@@ -6,6 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.insights.parties import is_business
+from jobs.rules import TRANSFERS
 from schemas.tables import CUSTOMERS_DAILY, MONEY
 
 ACTIVE_DAYS = (30, 90)
@@ -19,6 +20,7 @@ def gold_customers_daily(rows: DataFrame) -> DataFrame:
     A payment to oneself, in two spellings of a number, is both one in and one out.
     """
     completed, failed, out = _has_status("completed"), _has_status("failed"), F.col("is_payer")
+    transfer = completed & out & F.col("transaction_type").isin(*TRANSFERS)
     amounts = {"in": completed & ~out, "out": completed & out}
     return (
         sides(rows)
@@ -28,6 +30,8 @@ def gold_customers_daily(rows: DataFrame) -> DataFrame:
             F.count(F.lit(1)).alias("event_count"),
             *(F.count_if(side).alias(f"{name}_count") for name, side in amounts.items()),
             *(total(F.when(side, F.col("amount"))).alias(f"{name}_amount") for name, side in amounts.items()),
+            F.count_if(transfer).alias("transfer_count"),
+            F.max(F.when(transfer, F.col("amount"))).alias("largest_transfer_amount"),
             total(F.when(completed & F.col("pays_fee"), F.col("fee_amount"))).alias("fee_amount"),
             F.count_if(failed).alias("failed_count"),
             F.min("event_time").alias("first_event_time"),

@@ -59,6 +59,53 @@ RULES = """
     - {name: large, given: [{from: a, to: b, amount: 1000000}], expect: large}
     - {name: small, given: [{from: a, to: b, amount: 999999}], expect: silent}
 """
+OVERLAPPING = """
+- id: fan_in
+  version: 1
+  state: active
+  owner: tests
+  entity: payee
+  window: 1 day
+  every: 12 hours
+  measure: distinct_payers
+  bands: [{name: two, at_least: 2, severity: low, score: 100}]
+  cooldown: 1 day
+  explanation: "{distinct_payers} payers within {window}"
+  typologies: {fan_in: 100}
+  examples:
+    - {name: two, given: [{from: "p{n}", to: b, amount: 1, times: 2}], expect: two}
+    - {name: one, given: [{from: a, to: b, amount: 1}], expect: silent}
+- id: often
+  version: 1
+  state: active
+  owner: tests
+  entity: payer
+  window: 10 minutes
+  every: 5 minutes
+  measure: count_out
+  bands: [{name: two, at_least: 2, severity: low, score: 100}]
+  explanation: "{count_out} payments within {window}"
+  typologies: {velocity: 100}
+  examples:
+    - {name: two, given: [{from: a, to: b, amount: 1, times: 2}], expect: two}
+    - {name: one, given: [{from: a, to: b, amount: 1}], expect: silent}
+"""
+HISTORY = """
+- id: exceptional
+  version: 1
+  state: active
+  owner: tests
+  entity: payer
+  window: 1 day
+  measure: times_usual
+  bands: [{name: ten, at_least: 10, severity: low, score: 100}]
+  requires: [{measure: usual_count, at_least: 3}]
+  explanation: "{times_usual} times the largest of {usual_count}"
+  typologies: {exceptional_amount: 100}
+  examples:
+    - {name: ten, given: [{from: a, to: b, amount: 1, times: 3, days_before: 1}, {from: a, to: b, amount: 10}], expect: ten}
+    - {name: new, given: [{from: a, to: b, amount: 10}], expect: silent}
+"""
 EVER = (datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
 
 

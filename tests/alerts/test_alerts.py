@@ -1,6 +1,7 @@
 """The table of alerts is what the rules say of silver, however its rows came."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
@@ -9,8 +10,8 @@ from hypothesis import strategies as st
 from jobs.alerts.following import AlertFollower
 from jobs.lake import Lake
 from jobs.retention import readers
-from schemas.tables import SILVER
-from tests.alerts.lakes import Followed, paid
+from schemas.tables import CUSTOMERS_DAILY, SILVER
+from tests.alerts.lakes import HISTORY, OVERLAPPING, Followed, paid
 from tests.builders import put_rows
 
 
@@ -147,6 +148,64 @@ def test_the_next_alert_of_an_entity_is_not_sent_within_the_cooldown(followed):
     assert followed.inbox.received == [("fan_out", "two")]
 
 
+def starts_of(followed):
+    return sorted(
+        (one["rule_id"], one["entity"], one["window_start"].strftime("%d %H:%M")) for one in followed.alerts()
+    )
+
+
+def test_what_the_end_of_one_window_cuts_off_is_whole_in_the_next_one_and_sent_once(followed):
+    (followed.rules / "overlapping.yaml").write_text(OVERLAPPING)
+    followed.write(paid("T-1", "ana", "eve", "2026-03-27T23:58:00"), paid("T-2", "ben", "eve", "2026-03-28T00:01:00"))
+    assert starts_of(followed) == [("fan_in", "eve", "27 12:00")]
+
+    followed.write(paid("T-3", "cal", "eve", "2026-03-28T00:10:00"))
+    assert starts_of(followed) == [("fan_in", "eve", "27 12:00"), ("fan_in", "eve", "28 00:00")]
+    assert followed.inbox.received == [("fan_in", "two")]
+    assert followed.alerts() == followed.of_all_of_silver()
+
+
+def test_a_transfer_is_compared_with_what_the_account_sent_before(followed):
+    (followed.rules / "history.yaml").write_text(HISTORY)
+    day = {"event_date": date(2026, 3, 26), "currency": "UGX", "country": "UGA", "out_count": 3, "in_count": 0}
+    put_rows(
+        followed.lake,
+        CUSTOMERS_DAILY,
+        day
+        | {
+            "customer_token": "ana",
+            "transfer_count": 3,
+            "largest_transfer_amount": Decimal("2000"),
+        },
+    )
+
+    followed.write(paid("T-1", "ana", "eve", "10:05:00", "19999"), paid("T-2", "ben", "eve", "10:05:00", "90000"))
+    assert followed.found() == []
+
+    followed.write(paid("T-3", "ana", "eve", "10:07:00", "20000"))
+    assert followed.found() == [("exceptional", "ana", "ten")]
+
+
+def test_a_day_of_the_past_that_is_computed_late_is_taken_up_for_the_open_windows(followed):
+    (followed.rules / "history.yaml").write_text(HISTORY)
+    followed.write(paid("T-1", "ana", "eve", "10:05:00", "20000"))
+    day = {"event_date": date(2026, 3, 26), "currency": "UGX", "country": "UGA", "out_count": 3, "in_count": 0}
+
+    put_rows(
+        followed.lake,
+        CUSTOMERS_DAILY,
+        day
+        | {
+            "customer_token": "ana",
+            "transfer_count": 3,
+            "largest_transfer_amount": Decimal("2000"),
+        },
+    )
+    followed.carry()
+
+    assert followed.found() == [("exceptional", "ana", "ten")]
+
+
 def test_a_rule_that_is_changed_is_taken_up_for_the_open_windows(followed):
     followed.write(paid("T-1", "ana", "ben", "10:01:00"))
     rules = followed.rules / "rules.yaml"
@@ -205,6 +264,7 @@ def commits(draw):
 def test_alerts_are_those_of_silver_as_a_whole(tmp_path_factory, batches, restarts):
     folder = tmp_path_factory.mktemp("random")
     followed = Followed(Lake(folder / "lake"), folder / "rules")
+    (followed.rules / "overlapping.yaml").write_text(OVERLAPPING)
     for batch, is_restart in zip(batches, restarts, strict=False):
         followed.write(*batch)
         if is_restart:

@@ -2,18 +2,22 @@
 
 import logging
 import re
+from decimal import Decimal
 
 import pytest
 
 from jobs.alerts.examples import outcomes
-from jobs.alerts.rulebook import LiveRules, read_rulebook, read_rules
+from jobs.alerts.facts import read_facts
+from jobs.alerts.movements import SCALE
+from jobs.alerts.rulebook import Event, Example, LiveRules, read_rulebook, read_rules
 from jobs.alerts.vocabulary import BY_NAME
 from jobs.errors import SettingsError
 from jobs.settings import ROOT
 from tests.alerts.lakes import RULES
 
 FOLDER = ROOT / "conf" / "rules"
-OUTCOMES = list(outcomes(read_rules(FOLDER), read_rulebook(FOLDER).amounts))
+FACTS = read_facts(FOLDER)
+OUTCOMES = list(outcomes(read_rules(FOLDER), FACTS))
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: f"{outcome.rule}: {outcome.example}")
@@ -80,3 +84,15 @@ def test_a_paused_rule_is_not_evaluated(tmp_path):
     (tmp_path / "mine.yaml").write_text(RULES.replace("state: shadow", "state: paused"))
 
     assert [rule.id for rule in read_rulebook(tmp_path).rules] == ["fan_out", "large"]
+
+
+@pytest.mark.parametrize("currency", FACTS.limit)
+def test_a_rule_fires_in_every_currency_that_it_names(currency):
+    (rule,) = (rule for rule in read_rules(FOLDER) if rule.id == "structuring_in")
+    limit = Decimal(FACTS.limit[currency]) / SCALE
+    events = [Event(**{"from": "ana", "to": "ben", "amount": limit * 9 / 10, "currency": currency})] * 3
+    example = Example(name="below the limit", given=events, expect="three")
+
+    (outcome,) = outcomes([rule.model_copy(update={"examples": [example]})], FACTS)
+
+    assert outcome.is_right
