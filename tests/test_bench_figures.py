@@ -12,7 +12,7 @@ from infra.bench.commit_growth import batch_costs, log_size
 from infra.bench.drain_report import Standing, drain_report
 from infra.bench.fast_forward import DAY, FORWARDED, fast_forward
 from infra.bench.figures import first_reached, latency_percentiles, paired_ratio, slope
-from infra.bench.freshness_report import gold_seen
+from infra.bench.freshness_report import alerts_seen, gold_seen
 from infra.bench.growth import rising
 from infra.bench.growth_report import growth_report, with_ratio
 from infra.bench.open_loop import Template
@@ -20,7 +20,7 @@ from infra.bench.producer_report import Sender, producer_report
 from infra.bench.registry import contestants_named
 from infra.bench.report import markdown_table
 from infra.bench.state_growth import BATCH_ROWS, Moment, by_memory, cost_of, new_keys
-from infra.bench.versions import Rows, Watched, rows_by_version, rows_seen_by, totals_by_version
+from infra.bench.versions import Rows, Watched, WatchedNote, rows_by_version, rows_seen_by, totals_by_version
 from infra.bench.warm_process import Cost
 from jobs.errors import SettingsError
 from jobs.lake import Lake
@@ -112,6 +112,20 @@ def test_a_silver_row_is_seen_in_gold_once_gold_has_counted_its_version(tmp_path
     seen = gold_seen(silver, Watched(tmp_path, "event_count", seen=[7.0, 9.0]))
 
     assert seen.tolist() == [7.0, 7.0, 9.0, np.inf, np.inf]
+
+
+def test_a_row_has_its_alerts_when_the_note_stands_behind_its_version(tmp_path):
+    note = WatchedNote(tmp_path / "0", seen=[5.0])
+    silver = Rows(due=np.zeros(4), seen=np.zeros(4), ends=np.array([1, 3, 4]))
+
+    assert alerts_seen(silver, note.seen).tolist() == [5.0, np.inf, np.inf, np.inf]
+
+    note.look()
+    note.path.write_text('v1\n{"reservoirVersion": 3, "index": -1}\n')
+    note.look()
+
+    assert len(note.seen) == 3
+    assert np.isfinite(alerts_seen(silver, note.seen)).all()
 
 
 def test_the_rows_seen_at_a_time_are_those_of_the_versions_before_it():

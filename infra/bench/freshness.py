@@ -6,7 +6,8 @@ the producer up is charged to the system. A reader of its own looks at the table
 bronze, silver: the age of every row when the version that added it was first seen. gold: a silver row counts as seen in
 the first gold version whose windows sum up to as many events as silver had with the row's version; that is the truth
 where gold takes silver's versions whole and in order, and otherwise later than it for some rows and sooner for others
-of neighbouring versions. A stretch at the same rate before the measured one warms the stream up and does not count.
+of neighbouring versions. alerts: a silver row counts as seen when the alerts of its version are in their table and
+sent. A stretch at the same rate before the measured one warms the stream up and does not count.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from infra.bench.lag import LagSamples
 from infra.bench.processes import tree_cpu_seconds
 from infra.bench.producing import produce, write_templates
 from infra.bench.report import Report
-from infra.bench.versions import Watch, Watched, totals_by_version
+from infra.bench.versions import Watch, Watched, WatchedNote, totals_by_version
 from infra.bench.warm_process import ContestantFailed
 from infra.topics import create_topic
 from jobs.command_line import settings_from
@@ -70,7 +71,8 @@ def run_freshness(arguments: argparse.Namespace) -> Report:
 
 def _measure(contestant: str, settings: Settings, folder: Path, rate: float, seconds: float) -> Freshness:
     tables = _tables(contestant, folder)
-    watch = Watch(list(tables.values()))
+    alerts = WatchedNote(folder / "_checkpoints" / "alerts" / "offsets" / "0")
+    watch = Watch([*tables.values(), alerts])
     try:
         with _stream(contestant, settings, folder) as stream:
             _say("warming up")
@@ -87,7 +89,7 @@ def _measure(contestant: str, settings: Settings, folder: Path, rate: float, sec
             _gold_reaches(tables["gold"], warm_up.sent + production.sent, stream, LONGEST_END_SECONDS)
     finally:
         watch.stop()
-    return Freshness(tables, production, samples, cores)
+    return Freshness(tables, alerts, production, samples, cores)
 
 
 def _tables(contestant: str, folder: Path) -> dict[str, Watched]:

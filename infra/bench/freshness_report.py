@@ -1,5 +1,6 @@
 """The report of a freshness run: ages per table, lag, the producer's slip, the stream's cores."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ from infra.bench.figures import Floats, first_reached, latency_percentiles, slop
 from infra.bench.lag import LagSamples
 from infra.bench.producing import Production
 from infra.bench.report import Report, markdown_table
-from infra.bench.versions import Rows, Watched, rows_by_version, rows_seen_by, totals_by_version
+from infra.bench.versions import Rows, Watched, WatchedNote, rows_by_version, rows_seen_by, totals_by_version
 
 # A producer that is later than this at its 99th percentile was the bottleneck itself, and the run is void.
 LARGEST_SLIP_MS = 10.0
@@ -16,9 +17,10 @@ LARGEST_SLIP_MS = 10.0
 
 @dataclass(frozen=True)
 class Freshness:
-    """What a run observed: bronze, silver and gold, what was sent, the topic's length, the stream's cores."""
+    """What a run observed: of tables and alerts, what was sent, the topic's length, the stream's cores."""
 
     tables: dict[str, Watched]
+    alerts: WatchedNote
     production: Production
     samples: LagSamples
     cores: float
@@ -29,6 +31,8 @@ def freshness_report(contestant: str, rate: float, minutes: float, run: Freshnes
     rows = {name: rows_by_version(run.tables[name]) for name in ("bronze", "silver")}
     ages = {name: _ages(table.due, table.seen, run.production) for name, table in rows.items()}
     ages["gold"] = _ages(rows["silver"].due, gold_seen(rows["silver"], run.tables["gold"]), run.production)
+    if run.alerts.seen:
+        ages["alerts"] = _ages(rows["silver"].due, alerts_seen(rows["silver"], run.alerts.seen), run.production)
     tables = {name: {**latency_percentiles(a), "not_visible": run.production.sent - len(a)} for name, a in ages.items()}
     behind = np.array(run.samples.records) - rows_seen_by(rows["bronze"], run.tables["bronze"].seen, run.samples.times)
     slip_ms = float(np.percentile(run.production.slips, 99)) * 1000
@@ -52,6 +56,13 @@ def gold_seen(silver: Rows, gold: Watched) -> Floats:
     times = np.append(np.asarray(gold.seen, dtype=np.float64), np.inf)
     counts = np.diff(silver.ends, prepend=0)
     return np.repeat(times[reached], counts)
+
+
+def alerts_seen(silver: Rows, seen: Sequence[float]) -> Floats:
+    """For each silver row when alerts first stood behind its version; infinity where they never did."""
+    times = np.full(len(silver.ends), np.inf)
+    times[: len(seen)] = seen[: len(times)]
+    return np.repeat(times, np.diff(silver.ends, prepend=0))
 
 
 def _ages(due: Floats, seen: Floats, production: Production) -> Floats:

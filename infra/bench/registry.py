@@ -49,6 +49,11 @@ CONTESTANTS = {
     contestant.name: contestant
     for contestant in (
         Contestant("momostream", _ours("momostream"), _OUR_TABLES),
+        Contestant(
+            "momostream_without_alerts",
+            lambda: ["env", "MOMO__STREAM__ALERTS=false", *_ours("momostream")()],
+            _OUR_TABLES,
+        ),
         Contestant("tutorial", _ours("tutorial"), Tables("delta", _LAYERS)),
         Contestant("polars", _peer("polars_loop.py"), Tables("delta", _LAYERS)),
         Contestant("pyflink", _peer("pyflink_sql.py"), Tables("parquet", _LAYERS)),

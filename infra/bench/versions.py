@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,10 +40,25 @@ class Watched:
             self.seen.append(time.time())
 
 
+@dataclass
+class WatchedNote:
+    """A note of how far a reader of a table has come, of Spark's form: when it first stood behind each version."""
+
+    path: Path
+    seen: list[float] = field(default_factory=list)
+
+    def look(self) -> None:
+        """Note the versions that the reader has done since the last look."""
+        with suppress(OSError):
+            position = json.loads(self.path.read_text().splitlines()[1])
+            newly_done = position["reservoirVersion"] - len(self.seen)
+            self.seen += [time.time()] * newly_done
+
+
 class Watch:
     """Looks at tables every 50 ms on a thread of its own, so that a version's time is late by that much at most."""
 
-    def __init__(self, tables: Sequence[Watched]) -> None:
+    def __init__(self, tables: Sequence[Watched | WatchedNote]) -> None:
         """Begin to look."""
         self._tables, self._stop = tables, threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
