@@ -8,10 +8,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import jsonschema_rs
+import numpy as np
 import orjson
 import pytest
 
 from jobs.errors import SettingsError
+from producers.draws import draw_transactions
 from producers.markets import MARKETS
 from producers.products import PRODUCTS, fee_minor
 from producers.simulation import SimulationPlan, dummy_records, main, mixed_records, simulate
@@ -191,6 +193,15 @@ def test_a_few_billers_and_agents_take_a_large_share(finals):
     for kind, least in (("BIL-UG", 0.2), ("AG-UG", 0.03)):
         traffic = Counter(value for event in finals for _, value in parties(event) if value.startswith(kind))
         assert traffic.most_common(1)[0][1] / traffic.total() > least
+
+
+def test_cash_is_mostly_taken_out_in_the_town_where_the_customer_lives():
+    drawn = draw_transactions(PLAN)
+    towns = np.array([len(market.places) for market in MARKETS])[drawn.market]
+    is_asked = np.array([product.sub_type == "cash_out" for product in PRODUCTS])[drawn.product] & (towns > 1)
+    at_home = (drawn.payer % towns == drawn.payee % towns)[is_asked]
+
+    assert 0.88 < at_home.mean() < 0.97
 
 
 def test_amounts_are_of_the_size_that_uganda_reports(finals):
