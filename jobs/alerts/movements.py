@@ -8,6 +8,7 @@ pays. All columns are numpy arrays of one length.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -167,6 +168,7 @@ def mixed(a: Bits, b: Bits) -> Bits:
     return value ^ (value >> np.uint64(31))
 
 
+@lru_cache(maxsize=1000)
 def hash_of(text: str) -> np.uint64:
     """The hash that a text has in movements."""
     return np.uint64(hashes_of([text])[0])

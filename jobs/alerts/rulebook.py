@@ -9,6 +9,7 @@ import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -174,7 +175,15 @@ class Rulebook:
 
     def of(self, kind: str, length: int, shift: int) -> list[Rule]:
         """The rules over windows of one kind and length that begin so."""
-        return [rule for rule in self.rules if (rule.kind, rule.length) == (kind, length) and shift in rule.shifts]
+        return self._by_windows.get((kind, length, shift), [])
+
+    @cached_property
+    def _by_windows(self) -> Mapping[tuple[str, int, int], list[Rule]]:
+        found: dict[tuple[str, int, int], list[Rule]] = {}
+        for rule in self.rules:
+            for shift in rule.shifts:
+                found.setdefault((rule.kind, rule.length, shift), []).append(rule)
+        return found
 
     @property
     def longest_shift(self) -> int:
