@@ -69,8 +69,13 @@ class Pipeline:
 
     def run_available(self) -> None:
         """Carry what is in the topic now through all tables, then return."""
+        # Before the first row, or each of them would be late for alerts that begin behind the last one.
+        self._carry_alerts()
         for writer in self._writers():
             writer.trigger(availableNow=True).start().awaitTermination()
+        self._carry_alerts()
+
+    def _carry_alerts(self) -> None:
         while self._alerts and self._alerts.carry():
             pass
 

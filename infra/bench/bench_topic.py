@@ -115,7 +115,8 @@ def _fill(settings: Settings, rows: int, seed: int) -> Truth:
 
 def simulated_records(rows: int, seed: int) -> Iterator[tuple[Record, WireRecord]]:
     """So many events of one hour, each with how it goes to Kafka once the producer's own check has passed it."""
-    plan = SimulationPlan(seed, START, hours=1, events=rows)
+    # A customer for each event, or everybody would do in an hour what only fraud does, and alerts were all there is.
+    plan = SimulationPlan(seed, START, hours=1, events=rows, customers=max(20_000, rows))
     contract = Contract(dummy_time_zone="UTC", record_format="gsma")
     for line, event in enumerate(simulate(plan), start=1):
         checked = contract.check(RawRecord(line, orjson.dumps(event)))
