@@ -1,8 +1,8 @@
 """A trial of the rules: weeks are simulated, made silver by the pipeline's own functions, and judged by the rules.
 
-    python -m infra.detection.trial --seeds 101,102,103 --markdown
+    python -m infra.detection.trial --seeds 1,2,3,4 --markdown
 
-prints the figures of docs/detection.md. No lake is needed. Rules are tuned on other seeds than they are judged by.
+prints figures as in docs/detection.md. No lake is needed. Rules are tuned on other seeds than they are judged by.
 """
 
 import argparse
