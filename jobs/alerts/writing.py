@@ -75,7 +75,8 @@ class AlertWriter:
         # The windows that are open began yesterday at noon at the earliest.
         for rows in rows_between(self._lake, (_day(closed) - DAY / 2, self._newest + DAY), self._version):
             self._windows.add(batch_of(rows))
-        self._there = {alert["alert_id"]: alert for alert in alerts_there(self._lake, ending_after(closed))}
+        # A short window is held until its hour closes, which may be that much after its own end.
+        self._there = {alert["alert_id"]: alert for alert in alerts_there(self._lake, ending_after(closed - HOUR))}
         self._sending.begin(alerts_there(self._lake, ending_after(closed - self._sending.longest(self._rules))))
         unsure = self._again_since(before)
         touched = self._windows.touched()
@@ -173,7 +174,7 @@ class AlertWriter:
         before, end = self._windows.closed_before or 0, microseconds_of(closed)
         if end > before:
             self._windows.close(end)
-            self._there = {name: alert for name, alert in self._there.items() if alert["window_end"] > closed}
+            self._there = {name: alert for name, alert in self._there.items() if alert["window_end"] > closed - HOUR}
             held = {(windowing, key) for windowing, keys in self._windows.touched().items() for key in keys.tolist()}
             self._evidence = {window: one for window, one in self._evidence.items() if window in held}
 
@@ -184,7 +185,8 @@ def whole_windows(
     """The rules that silver's windows that begin within a span fulfil, all or some of them, and what led there."""
     windows = Windows(rulebook, histories=LakeHistories(lake))
     first, end = span
-    to_their_end = first, end + timedelta(microseconds=rulebook.longest_shift)
+    # Windows that are named are within the span as a whole.
+    to_their_end = (first, end + timedelta(microseconds=rulebook.longest_shift)) if only is None else span
     for rows in rows_between(lake, to_their_end):
         batch = batch_of(rows)
         windows.add(batch if only is None else batch_in(batch, only), only)

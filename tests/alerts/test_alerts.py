@@ -165,6 +165,21 @@ def test_what_the_end_of_one_window_cuts_off_is_whole_in_the_next_one_and_sent_o
     assert followed.alerts() == followed.of_all_of_silver()
 
 
+def test_a_start_writes_and_sends_nothing_of_a_short_window_that_is_held_beyond_its_end(followed):
+    (followed.rules / "overlapping.yaml").write_text(OVERLAPPING)
+    followed.write(paid("T-1", "ana", "ben", "10:07:00"), paid("T-2", "ana", "ben", "10:08:00"))
+    # Ten minutes late is late: the hour is closed, the windows that begin at five past are held until 11:05.
+    followed.write(paid("T-3", "eve", "ben", "11:12:00"))
+    in_table = "SELECT * FROM alerts ORDER BY alert_id"
+    before, sent = followed.lake.query(in_table).to_pylist(), list(followed.inbox.received)
+
+    followed.start()
+    followed.carry()
+
+    assert followed.lake.query(in_table).to_pylist() == before
+    assert followed.inbox.received == sent
+
+
 def test_a_transfer_is_compared_with_what_the_account_sent_before(followed):
     (followed.rules / "history.yaml").write_text(HISTORY)
     day = {"event_date": date(2026, 3, 26), "currency": "UGX", "country": "UGA", "out_count": 3, "in_count": 0}
