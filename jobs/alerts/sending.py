@@ -43,12 +43,12 @@ class Sending:
                 due.append(alert)
                 self._remember(alert)
         ids = {alert["alert_id"] for alert in due}
-        due += [alert | {"is_gone": False} for alert in again if alert["alert_id"] not in ids]
-        due = [alert for alert in due if alert["state"] == "active"]
-        for alert in due:
+        unsure = [alert | {"is_gone": False} for alert in again if alert["alert_id"] not in ids]
+        for alert in unsure:
             self._remember(alert)
-        if due and self._receiver:
-            self._receiver.send(due)
+        active = [alert for alert in (*due, *unsure) if alert["state"] == "active"]
+        if active and self._receiver:
+            self._receiver.send(active)
 
     def _is_due(self, alert: Alert, before: Alert | None, rulebook: Rulebook) -> bool:
         if alert["is_gone"] or (before is not None and alert["score"] > before["score"]):
