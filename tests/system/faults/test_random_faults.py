@@ -1,4 +1,4 @@
-"""A seeded schedule of faults; after each one everything is carried and every invariant holds.
+"""A seeded schedule of faults; after each one everything is carried within a minute and every invariant holds.
 
 Seeds and cycles: make test-faults SEEDS=1,2,3 CYCLES=40. A failure is repeated by its seed, as far as the machine's own
 timing allows.
@@ -21,7 +21,8 @@ from tests.system.faults.traffic import Traffic
 
 SEEDS = [int(seed) for seed in os.environ.get("MOMO_FAULT_SEEDS", "1").split(",")]
 CYCLES = int(os.environ.get("MOMO_FAULT_CYCLES", "6"))
-# A machine with other work takes longer than the minute that is promised; the figures say how long it was.
+RECOVERY_SECONDS = 60
+# One that takes longer is waited for, so that what was lost is told apart from what was late.
 PATIENCE_SECONDS = 180
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(0)]
@@ -49,6 +50,9 @@ def test_random_faults_lose_and_double_nothing(seed, tmp_path, capsys):
         rig.end()
     with capsys.disabled():
         print(json.dumps(_figures(seed, blows.kills, system, recoveries, struck)), flush=True)
+    assert max(recoveries) <= RECOVERY_SECONDS, (
+        f"seed {seed}: nothing is lost, but a recovery took longer than a minute"
+    )
 
 
 def _figures(
