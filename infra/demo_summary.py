@@ -73,9 +73,9 @@ def print_summary(summary: Summary, seconds: float) -> None:
     """The summary as a person reads it."""
     console = Console(highlight=False, soft_wrap=True)
     console.print()
-    console.print(_rows(summary))
+    console.print(_counts("table", "rows", "Rows per table", summary.tables))
     console.print(_reasons(summary))
-    console.print(_alerts(summary))
+    console.print(_counts("rule", "raised", "Alerts of active rules: momo alerts list tells why", summary.alerts))
     console.print(_money(summary))
     counts, found = summary.counts, summary.reconciliation
     console.print(
@@ -96,11 +96,11 @@ def _print_verdict(console: Console, what: str, good: bool, words: str) -> None:
     console.print(f"{what:<9} {verdict}  {words if good else ''}")
 
 
-def _rows(summary: Summary) -> Table:
-    table = Table("table", title="Rows per table", title_justify="left")
-    table.add_column("rows", justify="right")
-    for name, rows in summary.tables.items():
-        table.add_row(name, f"{rows:,}")
+def _counts(what: str, counted: str, title: str, counts: Mapping[str, int]) -> Table:
+    table = Table(what, title=title, title_justify="left")
+    table.add_column(counted, justify="right")
+    for name, count in counts.items():
+        table.add_row(name, f"{count:,}")
     return table
 
 
@@ -111,14 +111,6 @@ def _reasons(summary: Summary) -> Table:
     expected = summary.expected_quarantine
     for rule in sorted(expected.keys() | summary.quarantine.keys()):
         table.add_row(rule, f"{expected.get(rule, 0):,}", f"{summary.quarantine.get(rule, 0):,}")
-    return table
-
-
-def _alerts(summary: Summary) -> Table:
-    table = Table("rule", title="Alerts of active rules: momo alerts list tells why", title_justify="left")
-    table.add_column("raised", justify="right")
-    for rule, count in summary.alerts.items():
-        table.add_row(rule, f"{count:,}")
     return table
 
 
