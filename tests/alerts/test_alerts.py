@@ -180,19 +180,16 @@ def test_a_start_writes_and_sends_nothing_of_a_short_window_that_is_held_beyond_
     assert followed.inbox.received == sent
 
 
+def put_past_of_ana(lake):
+    """Three transfers of the day before, the largest of 2,000."""
+    past = {"customer_token": "ana", "transfer_count": 3, "largest_transfer_amount": Decimal("2000")}
+    day = {"event_date": date(2026, 3, 26), "currency": "UGX", "country": "UGA", "out_count": 3, "in_count": 0}
+    put_rows(lake, CUSTOMERS_DAILY, day | past)
+
+
 def test_a_transfer_is_compared_with_what_the_account_sent_before(followed):
     (followed.rules / "history.yaml").write_text(HISTORY)
-    day = {"event_date": date(2026, 3, 26), "currency": "UGX", "country": "UGA", "out_count": 3, "in_count": 0}
-    put_rows(
-        followed.lake,
-        CUSTOMERS_DAILY,
-        day
-        | {
-            "customer_token": "ana",
-            "transfer_count": 3,
-            "largest_transfer_amount": Decimal("2000"),
-        },
-    )
+    put_past_of_ana(followed.lake)
 
     followed.write(paid("T-1", "ana", "eve", "10:05:00", "19999"), paid("T-2", "ben", "eve", "10:05:00", "90000"))
     assert followed.found() == []
@@ -204,18 +201,8 @@ def test_a_transfer_is_compared_with_what_the_account_sent_before(followed):
 def test_a_day_of_the_past_that_is_computed_late_is_taken_up_for_the_open_windows(followed):
     (followed.rules / "history.yaml").write_text(HISTORY)
     followed.write(paid("T-1", "ana", "eve", "10:05:00", "20000"))
-    day = {"event_date": date(2026, 3, 26), "currency": "UGX", "country": "UGA", "out_count": 3, "in_count": 0}
 
-    put_rows(
-        followed.lake,
-        CUSTOMERS_DAILY,
-        day
-        | {
-            "customer_token": "ana",
-            "transfer_count": 3,
-            "largest_transfer_amount": Decimal("2000"),
-        },
-    )
+    put_past_of_ana(followed.lake)
     followed.carry()
 
     assert followed.found() == [("exceptional", "ana", "ten")]
