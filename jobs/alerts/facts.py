@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from jobs.alerts.movements import SCALE, Bits, Ints, hashes_of
+from jobs.alerts.movements import SCALE, Bits, Ints, hashes_of, places_in
 from jobs.alerts.rule_files import Number, Strict, sentence_of, yaml_of
 from jobs.errors import SettingsError
 from jobs.insights.reference_files import read_rows
@@ -32,8 +32,8 @@ class Places:
         """One of the two for each of these agents, in units of `DEGREE`; 0 for one that nobody has placed."""
         if not len(self.agents):
             return np.zeros(len(agents), np.int64)
-        at = np.minimum(np.searchsorted(self.agents, agents), len(self.agents) - 1)
-        return np.where(self.agents[at] == agents, degrees[at], 0)
+        at, is_placed = places_in(self.agents, agents)
+        return np.where(is_placed, degrees[at], 0)
 
 
 @dataclass(frozen=True)

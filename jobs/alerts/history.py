@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.alerts.facts import ten_thousandths
-from jobs.alerts.movements import Bits, Ints, hashes_of, mixed
+from jobs.alerts.movements import Bits, Ints, hashes_of, mixed, places_in
 from jobs.lake import Lake
 from jobs.rules import TRANSFERS
 from schemas.tables import CUSTOMERS_DAILY
@@ -35,8 +35,7 @@ class History:
         """The values of these accounts; 0 for one that has no past."""
         if not len(self.accounts):
             return {name: np.zeros(len(accounts), np.int64) for name in PAST}
-        at = np.minimum(np.searchsorted(self.accounts, accounts), len(self.accounts) - 1)
-        is_known = self.accounts[at] == accounts
+        at, is_known = places_in(self.accounts, accounts)
         return {name: np.where(is_known, self.values[name][at], 0) for name in PAST}
 
 

@@ -160,6 +160,12 @@ def key_of(kind: str, entity: str, currency: str, start: int) -> int:
     return int(mixed(mixed(entities, of_currency), of_start)[0])
 
 
+def places_in(keys: Bits, wanted: Bits) -> tuple[NDArray[np.intp], Flags]:
+    """Where each wanted key is among these, which are in order and not none, and whether it is there at all."""
+    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return at, keys[at] == wanted
+
+
 def mixed(a: Bits, b: Bits) -> Bits:
     """One hash of two; the order counts."""
     value = a * _ODD ^ (b + (a >> np.uint64(29)))

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.alerts.movements import Bits, Ints
+from jobs.alerts.movements import Bits, Ints, places_in
 
 Combine = Literal["sum", "max", "min"]
 
@@ -89,8 +89,8 @@ class Totals:
         nothing = np.array([[_NOTHING[how]] for how in self.combine], np.int64)
         found = np.broadcast_to(nothing, (len(self.combine), len(keys)))
         for run in self._runs:
-            at = np.minimum(np.searchsorted(run.keys, keys), len(run) - 1)
-            there = np.where(run.keys[at] == keys, run.values[:, at], nothing)
+            at, is_there = places_in(run.keys, keys)
+            there = np.where(is_there, run.values[:, at], nothing)
             both = [_both(*columns) for columns in zip(self.combine, found, there, strict=True)]
             found = np.array(both, np.int64).reshape(found.shape)
         return found

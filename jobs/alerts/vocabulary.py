@@ -26,16 +26,22 @@ _BENFORD = np.log10(1 + 1 / np.arange(1, 10))
 
 
 @dataclass(frozen=True)
-class Measure:
-    """Something that adds up. `of` gives the value of each movement, or for `distinct` what must differ to count.
-
-    `where` says which movements count.
-    """
+class _Named:
+    """What each says of itself: of whom it can be, and in which unit."""
 
     name: str
     kinds: tuple[Kind, ...]
     unit: Unit
     meaning: str
+
+
+@dataclass(frozen=True)
+class Measure(_Named):
+    """Something that adds up. `of` gives the value of each movement, or for `distinct` what must differ to count.
+
+    `where` says which movements count.
+    """
+
     where: Callable[[Movements, Facts], Flags]
     of: Callable[[Movements, Facts], Ints] | None = None
     distinct: Callable[[Movements], Bits] | None = None
@@ -49,23 +55,14 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class Past:
+class Past(_Named):
     """Something that an account did before the window's day."""
-
-    name: str
-    kinds: tuple[Kind, ...]
-    unit: Unit
-    meaning: str
 
 
 @dataclass(frozen=True)
-class Derived:
+class Derived(_Named):
     """Something that is computed of totals."""
 
-    name: str
-    kinds: tuple[Kind, ...]
-    unit: Unit
-    meaning: str
     needs: tuple[str, ...]
     of: Callable[..., Ints]
 
@@ -297,7 +294,6 @@ MEASURES: tuple[Measure, ...] = (
             _all(_completed, _typed(*_PAYMENTS))),
     Measure("payment_amounts", _PAIR, "count", "different amounts among them",
             _all(_completed, _typed(*_PAYMENTS)), distinct=_amount_as_bits),
-    Measure("deposit_count", _PAIR, "count", "deposits between the two", _all(_completed, _typed("deposit"))),
     Measure("payment_sum", _PAIR, "money", "sum of payments, cash and reversals apart",
             _all(_completed, _typed(*_PAYMENTS)), of=_amount),
     Measure("float_out_count", _BUSINESS, "count", "payments to other businesses", _all(_out, _paid)),
@@ -347,8 +343,6 @@ DERIVED: tuple[Derived, ...] = (
     Derived("float_rounds", _BUSINESS, "count",
             "how often money came again from a business that had paid before, and went again to one that had been paid",
             ("float_in_count", "float_payers", "float_out_count", "float_payees"), _rounds),
-    Derived("float_passed_percent", _BUSINESS, "percent", "what went to businesses of what came from businesses",
-            ("float_out_sum", "float_in_sum"), _percent),
     Derived("float_turned", _BUSINESS, "money", "money of businesses that went to businesses again",
             ("float_in_sum", "float_out_sum"), np.minimum),
     Derived("turned_here", _PAIR, "money", "what was deposited and withdrawn between the two",
