@@ -12,6 +12,7 @@ from jobs.alerts.backtest import backtest, grid
 from jobs.alerts.examples import outcomes
 from jobs.alerts.facts import read_facts
 from jobs.alerts.rulebook import Rule, read_rules
+from jobs.alerts.typologies import read_typologies
 from jobs.command_line import add_settings_arguments, day_of, run, settings_from
 from jobs.errors import DataCheckFailed, SettingsError
 from jobs.lake import Lake
@@ -56,7 +57,9 @@ def _list(settings: Settings, arguments: argparse.Namespace) -> None:
 
 
 def _test(settings: Settings, arguments: argparse.Namespace) -> None:
-    done = list(outcomes(read_rules(settings.rules_path), read_facts(settings.rules_path)))
+    rules = read_rules(settings.rules_path)
+    read_typologies(settings.rules_path, rules)
+    done = list(outcomes(rules, read_facts(settings.rules_path)))
     wrong = [one for one in done if not one.is_right]
     if arguments.json:
         for one in done:

@@ -33,6 +33,11 @@ def newest(lake: Lake, since: datetime | None, rule: str | None, severity: str |
     return alerts_there(lake, f"{where} ORDER BY window_start DESC, score DESC, alert_id LIMIT {limit}")
 
 
+def of_the_newest(days: int) -> str:
+    """SQL for the windows that start within so many days before the newest one's start."""
+    return f"window_start > (SELECT max(window_start) FROM {ALERTS.name}) - INTERVAL '{days} days'"
+
+
 def ending_after(time: datetime) -> str:
     """SQL for the windows that end later."""
     return f"window_end > {instant(time)}"

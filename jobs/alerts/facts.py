@@ -9,13 +9,13 @@ import numpy as np
 from pydantic import ValidationError
 
 from jobs.alerts.movements import SCALE, Bits, Ints, hashes_of, places_in
-from jobs.alerts.rule_files import Number, Strict, sentence_of, yaml_of
+from jobs.alerts.rule_files import AMOUNTS, Number, Strict, sentence_of, yaml_of
 from jobs.errors import SettingsError
 from jobs.insights.reference_files import read_rows
 from jobs.insights.reference_tables import Agent
 from jobs.msisdn import REFERENCE
 
-AMOUNTS, AGENTS = "amounts.yaml", "agents.csv"
+AGENTS = "agents.csv"
 # Places are kept to a ten-thousandth of a degree, eleven metres.
 DEGREE = 10_000
 

@@ -10,6 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, 
 
 from jobs.errors import SettingsError
 
+# Files of a folder of rules that hold no rules.
+AMOUNTS, TYPOLOGIES = "amounts.yaml", "typologies.yaml"
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 # A number that YAML wrote as one, or as text.
 Number = Annotated[Decimal, BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value)]

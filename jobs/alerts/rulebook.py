@@ -1,7 +1,7 @@
 """The rules: YAML files that an analyst writes, read strictly, and read anew when they change.
 
-`conf/rules/amounts.yaml` says what is near a limit, round, or the top of a commission band in which currency; every
-other file there holds one rule or a list of them (docs/alerts.md).
+`conf/rules/amounts.yaml` says what is near a limit, round, or the top of a commission band in which currency,
+`typologies.yaml` what alerts add up to; every other file there holds one rule or a list of them (docs/alerts.md).
 """
 
 import logging
@@ -15,8 +15,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
-from jobs.alerts.facts import AMOUNTS, Facts, read_facts
-from jobs.alerts.rule_files import Currency, Number, Strict, files_of, sentence_of, yaml_of
+from jobs.alerts.facts import Facts, read_facts
+from jobs.alerts.rule_files import AMOUNTS, TYPOLOGIES, Currency, Number, Strict, files_of, sentence_of, yaml_of
 from jobs.alerts.vocabulary import BY_NAME, Kind
 from jobs.errors import SettingsError
 from jobs.settings import Duration, duration_seconds
@@ -193,7 +193,7 @@ class Rulebook:
 
 def read_rules(folder: Path) -> list[Rule]:
     """All rules of a folder, paused ones too; raises `SettingsError` that names file and field."""
-    rules = [rule for path in files_of(folder) if path.name != AMOUNTS for rule in _rules_of(path)]
+    rules = [rule for path in files_of(folder) if path.name not in (AMOUNTS, TYPOLOGIES) for rule in _rules_of(path)]
     if not rules:
         raise SettingsError(f"There are no rules in {folder}: name a folder with .yaml files of rules.")
     seen: set[str] = set()
