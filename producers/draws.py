@@ -23,12 +23,13 @@ HOURLY_PERCENT = np.array(
 PAYDAY_FROM = 25
 PAYDAY_FACTOR = 1.4
 HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 FAILURE_RATE = 0.04
 # A transaction that its provider decides at once, or whose first event is lost, has the final event alone.
 PENDING_RATE = 0.85
 LONGEST_WAIT_SECONDS = 120
 REVERSAL_RATE = 0.006
-# Cash is mostly wanted at home.
+# So often a customer spends a day in another town.
 AWAY_RATE = 0.1
 REVERSIBLE = ("transfer", "merchantpay")
 # Later than any wait, so that only what is completed is reversed.
@@ -108,8 +109,7 @@ def draw_transactions(plan: SimulationPlan) -> Transactions:
     amount_minor = draw_amounts(random, product, market)
     original = _draw_originals(random, start_ms, product, is_failed)
     wait_ms, dice = _draw_waits(random, start_ms), random.integers(0, 1 << 16, count)
-    is_away = random.random(count) < AWAY_RATE
-    payer, payee = _with_agents_at_home(plan, payer, payee, product, np.where(is_away, -1, market))
+    payer, payee = _with_agents_at_hand(random, plan, (payer, payee), product, market, start_ms // DAY_MS)
     # A reversal is of its original's market, product, parties and amount.
     terms = np.where(original >= 0, original, np.arange(count))
     return Transactions(
@@ -154,21 +154,34 @@ def draw_pairs(
     return payer, payee + ((payer == payee) & (payer_kinds == payee_kinds))
 
 
-def _with_agents_at_home(
-    plan: SimulationPlan, payer: Integers, payee: Integers, product: Integers, home: Integers
+def _with_agents_at_hand(
+    random: np.random.Generator,
+    plan: SimulationPlan,
+    pairs: tuple[Integers, Integers],
+    product: Integers,
+    market: Integers,
+    day: Integers,
 ) -> tuple[Integers, Integers]:
-    """The pairs with the nearest agent of the customer's town, in a market that is a `home`; -1 is none.
+    """The pairs with the nearest agent of the town where the customer is: all day at home, or all day in another one.
 
     As agents do, customers live in the towns of their market by turns.
     """
-    towns = np.array([len(market.places) for market in MARKETS])[home]
-    agents = np.array([party_count("agent", market, plan.customers) for market in MARKETS])[home]
+    towns = np.array([len(a_market.places) for a_market in MARKETS])[market]
+    agents = np.array([party_count("agent", a_market, plan.customers) for a_market in MARKETS])[market]
     sides = []
-    for side, agent, customer in (("payer", payer, payee), ("payee", payee, payer)):
-        near = agent // towns * towns + customer % towns
+    for side, agent, customer in zip(("payer", "payee"), pairs, reversed(pairs), strict=True):
+        town = (customer + _draw_trips(random, market, customer, day) % towns) % towns
+        near = agent // towns * towns + town
         is_agent = np.array([getattr(a_product, side) == "agent" for a_product in PRODUCTS])[product]
-        sides.append(np.where(is_agent & (home >= 0), np.where(near < agents, near, near - towns), agent))
+        sides.append(np.where(is_agent, np.where(near < agents, near, near - towns), agent))
     return sides[0], sides[1]
+
+
+def _draw_trips(random: np.random.Generator, market: Integers, customer: Integers, day: Integers) -> Integers:
+    """How many towns on each one's customer is that day; mostly none."""
+    days, of_row = np.unique(np.stack([market, customer, day]), axis=1, return_inverse=True)
+    is_away = random.random(days.shape[1]) < AWAY_RATE
+    return np.where(is_away, random.integers(1, 1 << 16, days.shape[1]), 0)[of_row.ravel()]
 
 
 def draw_amounts(random: np.random.Generator, product: Integers, market: Integers) -> Integers:

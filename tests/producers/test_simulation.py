@@ -3,6 +3,7 @@ import itertools
 import re
 import shlex
 from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +14,7 @@ import orjson
 import pytest
 
 from jobs.errors import SettingsError
-from producers.draws import draw_transactions
+from producers.draws import DAY_MS, draw_transactions
 from producers.markets import MARKETS
 from producers.products import PRODUCTS, fee_minor
 from producers.simulation import SimulationPlan, dummy_records, main, mixed_records, simulate
@@ -202,6 +203,19 @@ def test_cash_is_mostly_taken_out_in_the_town_where_the_customer_lives():
     at_home = (drawn.payer % towns == drawn.payee % towns)[is_asked]
 
     assert 0.88 < at_home.mean() < 0.97
+
+
+def test_nobody_takes_out_cash_in_two_towns_on_one_day():
+    drawn = draw_transactions(replace(PLAN, customers=60))
+    towns = np.array([len(market.places) for market in MARKETS])[drawn.market]
+    of_day = defaultdict(set)
+    for place in np.flatnonzero(np.array([product.sub_type == "cash_out" for product in PRODUCTS])[drawn.product]):
+        day = drawn.start_ms[place] // DAY_MS
+        of_day[drawn.market[place], drawn.payer[place], day].add(drawn.payee[place] % towns[place])
+
+    # Enough customers did it twice on one day, or there is nothing to see.
+    assert len(of_day) < 0.8 * sum(1 for product in drawn.product if PRODUCTS[product].sub_type == "cash_out")
+    assert {len(found) for found in of_day.values()} == {1}
 
 
 def test_amounts_are_of_the_size_that_uganda_reports(finals):
