@@ -9,12 +9,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from infra.detection.evidence import COLUMNS, parties_of, traffic_of
-from infra.detection.measure import Evaluation, evaluate
+from infra.detection.evidence import COLUMNS
+from infra.detection.judging import Report, judged
 from infra.detection.report import add_form_arguments, shown
-from infra.detection.sent import sent
-from infra.detection.truth import aims_of, read_manifest
+from infra.detection.truth import read_manifest
 from jobs.alerts.rulebook import read_rules
+from jobs.alerts.typologies import read_typologies
 from jobs.command_line import add_settings_arguments, run, settings_from
 from jobs.lake import Lake
 from schemas.tables import ALERTS, SILVER
@@ -37,17 +37,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def evaluation_of(lake: Lake, manifest: Path, rules: Path) -> Evaluation:
+def evaluation_of(lake: Lake, manifest: Path, rules: Path) -> Report:
     """The figures of a lake by a manifest and a folder of rules."""
     cases = read_manifest(manifest)
     completed = lake.query(f"SELECT {', '.join(COLUMNS)} FROM {SILVER.name} WHERE status = 'completed'")
     alerts = lake.query(f"""
         SELECT alert_id, rule_id, state, entity, score, window_start, window_end, first_event_time,
-            transaction_references
+            transaction_references, reason
         FROM {ALERTS.name}
     """)
     known = read_rules(rules)
-    return evaluate(sent(alerts, known), cases, parties_of(completed, cases), aims_of(known), traffic_of(completed))
+    return judged(alerts, known, read_typologies(rules, known), cases, completed)
 
 
 if __name__ == "__main__":

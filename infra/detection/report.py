@@ -10,11 +10,17 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.detection.estimates import REAL_PREVALENCE, Share
+from infra.detection.judging import Report
 from infra.detection.measure import ACTIVE_RULES, ANY_RULE, Evaluation, RecallFigures, RuleFigures
+from infra.detection.suspects import TypologyFigures
 
 RULE_HEADINGS = (
     "rule", "state", "alerts", "on its cases", "on others", "precision", "at 2 in a million", "alerts per 1,000 "
     "customers a day", "of them on no case",
+)  # fmt: skip
+TYPOLOGY_HEADINGS = (
+    "typology", "cases", "found", "recall", "suspicions", "on its cases", "on others", "precision", "at 2 in a million",
+    "of them on no case, per 1,000 customers a day", "to be held", "of them on a case",
 )  # fmt: skip
 RECALL_HEADINGS = ("typology", "rule", "cases", "found", "recall")
 ASSUMPTION = (
@@ -40,24 +46,24 @@ def add_form_arguments(parser: argparse.ArgumentParser) -> None:
     forms.add_argument("--markdown", dest="form", action="store_const", const="markdown", help="as a part of a page")
 
 
-def shown(found: Evaluation, form: str | None) -> str:
+def shown(report: Report, form: str | None) -> str:
     """As `json`, as `markdown`, or as tables for a terminal."""
     if form == "json":
-        return json.dumps(asdict(found)) + "\n"
-    return markdown(found) if form == "markdown" else _table(found)
+        return json.dumps({**asdict(report.rules), "typologies": [asdict(one) for one in report.typologies]}) + "\n"
+    return markdown(report) if form == "markdown" else _table(report)
 
 
-def markdown(found: Evaluation) -> str:
+def markdown(report: Report) -> str:
     """As a part of a page."""
-    tables = [_markdown_table(headings, rows) for headings, rows in _tables(found)]
-    return "\n\n".join([summary(found) + ".", *tables, ASSUMPTION]) + "\n"
+    tables = [_markdown_table(headings, rows) for headings, rows in _tables(report)]
+    return "\n\n".join([summary(report.rules) + ".", *tables, ASSUMPTION]) + "\n"
 
 
-def _table(found: Evaluation) -> str:
+def _table(report: Report) -> str:
     """For a person at a terminal."""
     console = Console(file=StringIO(), width=200, highlight=False)
-    console.print(summary(found))
-    for headings, rows in _tables(found):
+    console.print(summary(report.rules))
+    for headings, rows in _tables(report):
         table = Table(*headings, box=None, pad_edge=False)
         for row in rows:
             table.add_row(*row)
@@ -66,21 +72,40 @@ def _table(found: Evaluation) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
-def _tables(found: Evaluation) -> list[tuple[Sequence[str], list[list[str]]]]:
+def _tables(report: Report) -> list[tuple[Sequence[str], list[list[str]]]]:
+    found = report.rules
     return [
+        (TYPOLOGY_HEADINGS, [_typology_row(figures) for figures in report.typologies]),
         (RULE_HEADINGS, [_rule_row(figures) for figures in (*found.rules, found.active_rules)]),
         (RECALL_HEADINGS, [_recall_row(figures) for figures in found.recalls if figures.recall.count]),
     ]
 
 
 def _rule_row(rule: RuleFigures) -> list[str]:
-    value, low, high = rule.precision_at_real
     return [
-        *(rule.rule_id, rule.state, f"{rule.alerts:,}", f"{rule.on_its_cases:,}", f"{rule.on_other_cases:,}"),
-        _share(rule.precision),
-        "–" if value is None else f"{_percent(value)} ({_percent(low)} to {_percent(high)})",
+        *(rule.rule_id, rule.state, *_counted(rule)),
         _rate(rule.alerts_per_1000),
         _rate(rule.false_per_1000),
+    ]
+
+
+def _typology_row(typology: TypologyFigures) -> list[str]:
+    recall, held = typology.recall, typology.interdicted
+    return [
+        *(typology.suspected.rule_id, f"{recall.count:,}", f"{recall.hits:,}", _share(recall)),
+        *_counted(typology.suspected),
+        _rate(typology.suspected.false_per_1000),
+        *(f"{held.count:,}", f"{held.hits:,}"),
+    ]
+
+
+def _counted(figures: RuleFigures) -> list[str]:
+    """Alerts or suspicions, those on a case, and the precision, here and in reality."""
+    value, low, high = figures.precision_at_real
+    return [
+        *(f"{figures.alerts:,}", f"{figures.on_its_cases:,}", f"{figures.on_other_cases:,}"),
+        _share(figures.precision),
+        "–" if value is None else f"{_percent(value)} ({_percent(low)} to {_percent(high)})",
     ]
 
 

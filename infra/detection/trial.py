@@ -17,15 +17,15 @@ import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from infra.detection.evidence import COLUMNS, parties_of, traffic_of
-from infra.detection.measure import Evaluation, evaluate
+from infra.detection.evidence import COLUMNS
+from infra.detection.judging import Report, judged
 from infra.detection.report import add_form_arguments, shown
-from infra.detection.sent import sent
-from infra.detection.truth import PlantedCase, aims_of, case_of
+from infra.detection.truth import PlantedCase, case_of
 from jobs import bronze, enrichment, silver
 from jobs.alerts import movements
 from jobs.alerts.evidence import alerts_of
-from jobs.alerts.rulebook import Rulebook, read_rulebook
+from jobs.alerts.rulebook import read_rulebook
+from jobs.alerts.typologies import read_typologies
 from jobs.command_line import add_settings_arguments, run, settings_from
 from jobs.errors import SettingsError
 from jobs.key_ring import new_ring
@@ -54,8 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     settings = settings_from(arguments)
     plans = weeks(arguments.seeds)
-    found = try_rules(build_session("trial"), settings, read_rulebook(settings.rules_path), plans)
-    sys.stdout.write(shown(found, arguments.form))
+    sys.stdout.write(shown(try_rules(build_session("trial"), settings, plans), arguments.form))
     return 0
 
 
@@ -70,15 +69,14 @@ def weeks(seeds: str) -> list[SimulationPlan]:
     ]
 
 
-def try_rules(
-    spark: SparkSession, settings: Settings, rulebook: Rulebook, plans: Sequence[SimulationPlan]
-) -> Evaluation:
+def try_rules(spark: SparkSession, settings: Settings, plans: Sequence[SimulationPlan]) -> Report:
     """The figures of all plans together; they must not overlap in time, for customers come again in each."""
+    rulebook = read_rulebook(settings.rules_path)
     rows = pa.concat_tables([silver_rows(spark, settings, plan) for plan in plans])
     cases = [case for plan in plans for case in planted_cases(plan)]
     completed = rows.filter(pc.equal(rows["status"], "completed")).select(COLUMNS)
-    alerts = sent(alerts_of(rows, rulebook), rulebook.rules)
-    return evaluate(alerts, cases, parties_of(completed, cases), aims_of(rulebook.rules), traffic_of(completed))
+    typologies = read_typologies(settings.rules_path, rulebook.rules)
+    return judged(alerts_of(rows, rulebook), rulebook.rules, typologies, cases, completed)
 
 
 def planted_cases(plan: SimulationPlan) -> list[PlantedCase]:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.detection.estimates import Share, at_prevalence, share
+from infra.detection.judging import Report
 from infra.detection.measure import ACTIVE_RULES, ANY_RULE, PARTY_COLUMNS, Traffic, evaluate
 from infra.detection.report import markdown
 from infra.detection.truth import PlantedCase, RuleAim, read_manifest
@@ -244,7 +245,8 @@ def test_a_precision_falls_with_the_prevalence_of_fraud():
 
 
 def test_a_page_shows_every_rule_and_every_typology():
-    page = markdown(evaluated([alert("1", "many_payees", "A1"), alert("2", "many_payees", "X1")], CASES, ROWS))
+    alerts = [alert("1", "many_payees", "A1"), alert("2", "many_payees", "X1")]
+    page = markdown(Report(evaluated(alerts, CASES, ROWS), ()))
 
     assert "| many_payees | active | 2 | 1 | 0 | 50% (9% to 91%) | 0.033% (0.0035% to 0.32%) | 4.00 | 2.00 |" in page
     assert "| takeover | drained | 1 | 0 | 0% (0% to 79%) |" in page

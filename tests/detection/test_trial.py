@@ -5,7 +5,6 @@ from dataclasses import replace
 import pyarrow.compute as pc
 
 from infra.detection.trial import WEEK, planted_cases, silver_rows, try_rules
-from jobs.alerts.rulebook import read_rulebook
 from producers.simulation import simulate
 from tests.builders import SETTINGS
 
@@ -20,8 +19,12 @@ def test_no_planted_record_is_refused_by_the_stream(spark):
 
 
 def test_a_trial_counts_every_case_and_finds_some(spark):
-    found = try_rules(spark, SETTINGS, read_rulebook(SETTINGS.rules_path), [PLAN])
+    report = try_rules(spark, SETTINGS, [PLAN])
 
+    found = report.rules
     assert (found.cases, found.cases_not_in_silver) == (len(planted_cases(PLAN)), 0)
     assert abs(found.prevalence - 0.06) < 0.015
     assert found.active_rules.on_its_cases > 0
+    found_by_typology = {one.suspected.rule_id: one.recall for one in report.typologies}
+    assert sum(recall.count for recall in found_by_typology.values()) == found.cases
+    assert sum(recall.hits for recall in found_by_typology.values()) > 0
