@@ -215,9 +215,14 @@ def _rounds(in_count: Ints, payers: Ints, out_count: Ints, payees: Ints) -> Ints
     return rounds
 
 
-def _times(whole: Ints, part: Ints) -> Ints:
+def _compared(before: Ints, now: Ints) -> Ints:
+    return before + np.maximum(now - 1, 0)
+
+
+def _times_usual(largest: Ints, before: Ints, total: Ints, count: Ints) -> Ints:
     """Rounded down; 0 times nothing."""
-    times: Ints = np.where(part > 0, whole // np.maximum(part, 1), 0)
+    usual = np.maximum(before, (total - largest) // np.maximum(count - 1, 1))
+    times: Ints = np.where(usual > 0, largest // np.maximum(usual, 1), 0)
     return times
 
 
@@ -249,6 +254,7 @@ MEASURES: tuple[Measure, ...] = (
             _all(_in, _completed, _typed(*TRANSFERS)), of=_amount),
     Measure("transfers_out_sum", _PERSON, "money", "sum of transfers sent",
             _all(_out, _completed, _typed(*TRANSFERS)), of=_amount),
+    Measure("transfers_out_count", _PERSON, "count", "transfers sent", _all(_out, _completed, _typed(*TRANSFERS))),
     Measure("largest_transfer", _PERSON, "money", "the largest of them",
             _all(_out, _completed, _typed(*TRANSFERS)), of=_amount, combine="max"),
     Measure("distinct_agents", _PERSON, "count", "different agents of cash-in and cash-out",
@@ -322,8 +328,11 @@ PASTS: tuple[Past, ...] = (
 )
 
 DERIVED: tuple[Derived, ...] = (
-    Derived("times_usual", _PERSON, "count", "how often the largest transfer of before is in the largest of now",
-            ("largest_transfer", "usual_largest"), _times),
+    Derived("compared_count", _PERSON, "count", "other transfers, of before and now, that the largest is compared with",
+            ("usual_count", "transfers_out_count"), _compared),
+    Derived("times_usual", _PERSON, "count",
+            "how often the largest transfer of before, or the mean of the others of now, is in the largest of now",
+            ("largest_transfer", "usual_largest", "transfers_out_sum", "transfers_out_count"), _times_usual),
     Derived("passed_through", _PERSON, "money", "what came in and went out again: the smaller of the two sums",
             ("sum_in", "sum_out"), np.minimum),
     Derived("passed_percent", _PERSON, "percent", "what went out of what came in",
