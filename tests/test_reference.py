@@ -1,15 +1,18 @@
 """The reference tables of the business: what they say, and that what they would leave open is refused."""
 
 import shutil
+from collections import defaultdict
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from jobs import rules
+from jobs.alerts.facts import read_facts, ten_thousandths
 from jobs.errors import SettingsError
 from jobs.insights.reference import read_reference
 from jobs.msisdn import REFERENCE
+from jobs.settings import ROOT
 from producers import directory
 from producers.products import TRANSFER_TARIFF, WITHDRAWAL_TARIFF
 from producers.simulation import SimulationPlan, simulate
@@ -63,6 +66,21 @@ def test_agents_and_merchants_are_those_of_the_simulation(reference):
     met = {alias for alias in aliases(plan) if not alias.startswith("ORG-")}
     assert met <= known
     assert len(met) > 300
+
+
+def test_the_rules_of_alerts_know_the_bands_and_limits_that_are_published(reference):
+    facts = read_facts(ROOT / "conf" / "rules")
+
+    deposits = [band for band in reference.commissions if band.transaction_type == "deposit"]
+    assert {band.currency for band in deposits} == {"KES"}
+    assert {ten_thousandths(band.max_amount) for band in deposits} <= set(facts.commission_tops["KES"])
+    published = defaultdict(set)
+    for limit in reference.limits:
+        published[limit.currency] |= {
+            ten_thousandths(most) for most in (limit.per_txn, limit.daily, limit.balance) if most
+        }
+    assert sorted(published) == ["GHS", "KES", "XOF"]
+    assert [currency for currency in published if facts.limit[currency] not in published[currency]] == []
 
 
 def test_ghanas_levy_ends_where_its_law_was_repealed(reference):
