@@ -16,7 +16,7 @@ from tests.hostile.corpus import corpus
 from tests.hostile.mutations import mutate
 from tests.hostile.reading import DATES, read
 
-CHUNK = 20_000
+CHUNK = 100_000
 
 READ = (
     "transaction_reference", "currency", "amount", "fee_amount", "debit_party", "credit_party", "debit_msisdn", "event_time",
