@@ -16,6 +16,7 @@ from rich.console import Console
 
 from infra.broker import create_topic, end_offsets, start_broker, stop_broker
 from infra.demo_summary import Summary, print_summary
+from infra.detection.evaluate_rules import evaluation_of
 from infra.ports import free_port_pair
 from jobs.errors import DataCheckFailed, DependencyMissing
 from jobs.lake import Lake
@@ -27,6 +28,7 @@ from producers.replay import ReplayCounts, ReplayOptions, replay
 from schemas.tables import DAILY, GOLD, TABLES
 
 DATA = ROOT / "data" / "transactions.json"
+PLANTED = ROOT / "data" / "planted_fraud.ndjson"
 FAULTS = ROOT / "conf" / "faults.toml"
 FOLDER = ROOT / ".local" / "demo"
 CONF_FILE, MANIFEST, PID_FILE = FOLDER / "pipeline.toml", FOLDER / "manifest.json", FOLDER / "stream.pid"
@@ -80,6 +82,7 @@ def _run(keep: bool) -> Summary:
             quarantine=quarantine_reasons(lake),
             tables=_rows_per_table(lake),
             alerts=_alerts_by_rule(lake),
+            planted=_planted_and_suspected(lake, settings),
             corrected_windows=sum(lake.value(f"SELECT count(*) FROM {t.name} WHERE revision > 0") for t in GOLD),
             checks_passed=checks_passed,
             lake=lake.path,
@@ -178,6 +181,12 @@ def _alerts_by_rule(lake: Lake) -> dict[str, int]:
     """How often each active rule has found something, the busiest first."""
     counts = "count(*) AS n FROM alerts WHERE state = 'active' GROUP BY rule_id ORDER BY n DESC, rule_id"
     return {row["rule_id"]: row["n"] for row in lake.query(f"SELECT rule_id, {counts}").to_pylist()}
+
+
+def _planted_and_suspected(lake: Lake, settings: Settings) -> dict[str, tuple[int, int]]:
+    """Cases of fraud in the data by typology, and how many of them the rules together suspect."""
+    found = evaluation_of(lake, PLANTED, settings.rules_path).typologies
+    return {one.suspected.rule_id: (one.recall.count, one.recall.hits) for one in found if one.recall.count}
 
 
 def _rows_per_table(lake: Lake) -> dict[str, int]:

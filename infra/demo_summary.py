@@ -24,6 +24,7 @@ class Summary:
     quarantine: Mapping[str, int]
     tables: Mapping[str, int]
     alerts: Mapping[str, int]
+    planted: Mapping[str, tuple[int, int]]
     corrected_windows: int
     checks_passed: bool
     lake: Path
@@ -63,6 +64,7 @@ class Summary:
             "quarantine": dict(self.quarantine),
             "tables": dict(self.tables),
             "alerts": dict(self.alerts),
+            "planted_and_suspected": dict(self.planted),
             "corrected_windows": self.corrected_windows,
             "checks_passed": self.checks_passed,
             "problems": self.problems,
@@ -76,6 +78,7 @@ def print_summary(summary: Summary, seconds: float) -> None:
     console.print(_counts("table", "rows", "Rows per table", summary.tables))
     console.print(_reasons(summary))
     console.print(_counts("rule", "raised", "Alerts of active rules: momo alerts list tells why", summary.alerts))
+    console.print(_planted(summary))
     console.print(_money(summary))
     counts, found = summary.counts, summary.reconciliation
     console.print(
@@ -111,6 +114,15 @@ def _reasons(summary: Summary) -> Table:
     expected = summary.expected_quarantine
     for rule in sorted(expected.keys() | summary.quarantine.keys()):
         table.add_row(rule, f"{expected.get(rule, 0):,}", f"{summary.quarantine.get(rule, 0):,}")
+    return table
+
+
+def _planted(summary: Summary) -> Table:
+    table = Table("fraud", title="Planted cases of fraud: momo alerts suspects names the parties", title_justify="left")
+    for column in ("planted", "suspected"):
+        table.add_column(column, justify="right")
+    for typology, (planted, suspected) in summary.planted.items():
+        table.add_row(typology, f"{planted:,}", f"{suspected:,}")
     return table
 
 

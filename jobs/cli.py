@@ -19,7 +19,7 @@ COMMANDS = {
     "stream": ("jobs.stream_transactions", "Kafka → bronze → silver → gold and alerts, until stopped; --recover"),
     "backfill": ("jobs.backfill_transactions", "compute days anew: gold and alerts from silver, silver from bronze"),
     "insights": ("jobs.derive_insights", "daily gold: customers, key figures, revenue, agents, merchants, corridors"),
-    "alerts": ("jobs.list_alerts", "list: what the rules found, each with its reason"),
+    "alerts": ("jobs.list_alerts", "list | suspects: what the rules found, and on whom several of them agree"),
     "rules": ("jobs.manage_rules", "list | test | backtest: the rules of alerts, on their examples and on silver"),
     "validate": ("jobs.validate_tables", "check the tables with Great Expectations"),
     "reconcile": ("jobs.reconcile_tables", "prove rows and money: Kafka = bronze = silver + quarantine + repeats"),

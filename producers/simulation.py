@@ -1,10 +1,10 @@
 """Dummy data: a stretch of mobile money in nine African markets, the same for the same plan.
 
     python -m producers.simulation --seed 7 --events 4400 --dummy 700 --start 2026-03-27T10:00:00Z --hours 12 \
-        --peak 3 --output data/transactions.json
+        --peak 3 --fraud-per-million 20000 --fraud-manifest data/planted_fraud.ndjson --output data/transactions.json
 
-writes the project's JSON array, one record a line. No clock is read, no number was taken from a person, no name occurs.
-With `--fraud-per-million 10000 --fraud-manifest cases.ndjson` cases of fraud are mixed in (docs/detection.md).
+writes the project's JSON array, one record a line, and which of the records are cases of fraud (docs/detection.md). No
+clock is read, no number was taken from a person, no name occurs.
 """
 
 import argparse

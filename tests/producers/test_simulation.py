@@ -21,8 +21,11 @@ from producers.simulation import SimulationPlan, dummy_records, main, mixed_reco
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "data" / "transactions.json"
+PLANTED = ROOT / "data" / "planted_fraud.ndjson"
 # As in the docstring of `producers.simulation`.
-DATA_COMMAND = shlex.split("--seed 7 --events 4400 --dummy 700 --start 2026-03-27T10:00:00Z --hours 12 --peak 3")
+DATA_COMMAND = shlex.split(
+    "--seed 7 --events 4400 --dummy 700 --start 2026-03-27T10:00:00Z --hours 12 --peak 3 --fraud-per-million 20000"
+)
 PLAN = SimulationPlan(seed=3, start=datetime(2026, 3, 20, tzinfo=UTC), hours=240, events=20_000, dummies=300)
 MINOR_UNITS = {market.currency: market.minor_units for market in MARKETS}
 
@@ -249,8 +252,12 @@ def test_a_wrong_start_ends_the_command_with_one_sentence(tmp_path, capsys):
 
 
 def test_the_committed_data_is_what_its_command_writes(tmp_path):
-    assert main([*DATA_COMMAND, "--output", str(tmp_path / "transactions.json")]) == 0
-    assert (tmp_path / "transactions.json").read_bytes() == DATA.read_bytes()
+    data, planted = tmp_path / "transactions.json", tmp_path / "planted.ndjson"
+
+    assert main([*DATA_COMMAND, "--fraud-manifest", str(planted), "--output", str(data)]) == 0
+
+    assert data.read_bytes() == DATA.read_bytes()
+    assert planted.read_bytes() == PLANTED.read_bytes()
 
 
 def test_the_committed_data_begins_with_the_dummy_record_and_has_one_record_a_line(contract):
@@ -260,13 +267,13 @@ def test_the_committed_data_begins_with_the_dummy_record_and_has_one_record_a_li
     assert contract.is_valid(records[0])
     assert {"sender_phone_number": "256777123456", "transaction_amount": 100000}.items() <= records[0].items()
     assert records[0]["transaction_time"] == "2023-04-19 12:00:00"
-    assert DATA.stat().st_size < 1_900_000
+    assert DATA.stat().st_size < 2_000_000
 
 
 def test_the_committed_data_has_no_key_twice():
     records = orjson.loads(DATA.read_bytes())
     keys = [(r.get("transactionReference", r.get("transaction_id")), r.get("transactionStatus")) for r in records]
-    assert len(set(keys)) == len(keys) == 5_100
+    assert len(set(keys)) == len(keys) == 5_343
 
 
 def test_the_reference_tables_have_no_key_twice_and_agree():
