@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="momo alerts", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
-    rows = actions.add_parser("list", help="the newest alerts, those of rules in shadow too")
+    rows = actions.add_parser("list", help="the newest alerts, hints and those of rules in shadow too")
     rows.add_argument("--since", type=time_of, metavar="TIME", help="windows that end after this time (UTC)")
     rows.add_argument("--rule", metavar="RULE", help="of this rule")
     rows.add_argument("--severity", choices=("low", "medium", "high", "critical"), help="of this severity")
@@ -79,11 +79,11 @@ def _suspects(lake: Lake, settings: Settings, arguments: argparse.Namespace) -> 
 
 def _told(alert: Alert) -> str:
     """When and what, then who, then why."""
-    shadow = " (shadow)" if alert["state"] == "shadow" else ""
+    state = "" if alert["state"] == "active" else f" ({alert['state']})"
     found = (
         f"{alert['window_start']:%Y-%m-%d %H:%M}  {alert['severity']:<8}  {alert['rule_id']} {alert['rule_version']}"
     )
-    return f"{found}, {alert['band']}{shadow}\n    {alert['entity']}\n    {alert['reason']}"
+    return f"{found}, {alert['band']}{state}\n    {alert['entity']}\n    {alert['reason']}"
 
 
 def _suspected(one: Suspicion) -> str:

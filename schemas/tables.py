@@ -431,7 +431,7 @@ ALERTS = Table(
         ("alert_id", TEXT, "hash of rule, version, entity, currency and window: the same whoever computes it"),
         ("rule_id", TEXT, "the rule, a file in conf/rules"),
         ("rule_version", INT, "its version"),
-        ("state", TEXT, "active, or shadow: seen by nobody but who asks for it"),
+        ("state", TEXT, "active, hint: counts among others alone, or shadow: seen by nobody but who asks for it"),
         ("severity", TEXT, "low, medium, high, critical"),
         ("entity_type", TEXT, "payer, payee, agent or pair"),
         ("entity", TEXT, "token, agent's alias, or both parties of a pair"),

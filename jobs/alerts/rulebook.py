@@ -33,6 +33,8 @@ KIND_OF: Mapping[str, Kind] = {
     "business": "business",
     "pair": "pair",
 }
+# What a party is suspected by: what is sent, and what says nothing by itself.
+COUNTED = ("active", "hint")
 # What an explanation may say besides the rule's own measures.
 SAID_OF_ALL = ("window", "currency", "band")
 
@@ -95,7 +97,7 @@ class Rule(Strict):
 
     id: Name
     version: Annotated[int, Field(ge=1)]
-    state: Literal["active", "shadow", "paused"]
+    state: Literal["active", "hint", "shadow", "paused"]
     owner: str
     scope: Literal["row", "window"] = "window"
     entity: Literal["payer", "payee", "agent", "business", "pair"]

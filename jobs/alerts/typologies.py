@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 from jobs.alerts.alert_table import Alert
 from jobs.alerts.movements import PAIR_SEPARATOR
 from jobs.alerts.rule_files import TYPOLOGIES, Strict, sentence_of, yaml_of
-from jobs.alerts.rulebook import Rule
+from jobs.alerts.rulebook import COUNTED, Rule
 from jobs.errors import SettingsError
 
 # Alerts that begin within so long of the first one are one matter: the longest window there is.
@@ -77,8 +77,8 @@ def read_typologies(folder: Path, rules: Sequence[Rule]) -> dict[str, Typology]:
 
 
 def suspicions(alerts: Iterable[Alert], rules: Sequence[Rule], typologies: Mapping[str, Typology]) -> list[Suspicion]:
-    """Who is suspected of what, most points first; alerts of rules that are not active count nothing."""
-    weights = {rule.id: rule.typologies for rule in rules if rule.state == "active"}
+    """Who is suspected of what, most points first; alerts of rules in shadow count nothing."""
+    weights = {rule.id: rule.typologies for rule in rules if rule.state in COUNTED}
     found = [
         suspicion
         for (name, party), its in _by_matter(alerts, weights).items()
@@ -92,7 +92,7 @@ def _by_matter(alerts: Iterable[Alert], weights: Mapping[str, Mapping[str, int]]
     """The alerts that speak of a typology and a party, in the order of their windows."""
     found: dict[tuple[str, str], list[Alert]] = defaultdict(list)
     for alert in sorted(alerts, key=lambda one: (one["window_start"], one["alert_id"])):
-        if alert["state"] == "active":
+        if alert["state"] in COUNTED:
             for name in weights.get(alert["rule_id"], {}):
                 for party in alert["entity"].split(PAIR_SEPARATOR):
                     found[name, party].append(alert)

@@ -226,6 +226,10 @@ def _times_usual(largest: Ints, before: Ints, total: Ints, count: Ints) -> Ints:
     return times
 
 
+def _of_mean(largest: Ints, count: Ints, total: Ints) -> Ints:
+    return _percent(largest, total // np.maximum(count, 1))
+
+
 def _percent(part: Ints, whole: Ints) -> Ints:
     """Whole percents, rounded down; 0 of nothing."""
     return np.where(whole > 0, part.astype(float) / np.maximum(whole, 1) * 100 + 1e-9, 0).astype(np.int64)
@@ -261,6 +265,7 @@ MEASURES: tuple[Measure, ...] = (
             _all(_completed, _at_agent), distinct=_agent),
     Measure("reversed_count", _PERSON, "count", "reversals that took money from the person",
             _all(_out, _completed, _typed("reversal"))),
+    Measure("reversed_sum", _PERSON, "money", "their sum", _all(_out, _completed, _typed("reversal")), of=_amount),
     Measure("regained_count", _PERSON, "count", "reversals that gave money back to the person",
             _all(_in, _completed, _typed("reversal"))),
     Measure("regained_sum", _PERSON, "money", "their sum", _all(_in, _completed, _typed("reversal")), of=_amount),
@@ -343,6 +348,10 @@ DERIVED: tuple[Derived, ...] = (
             ("received_sum", "cash_out_sum"), np.minimum),
     Derived("drained_percent", _PERSON, "percent", "cash-out of what transfers brought",
             ("cash_out_sum", "received_sum"), _percent),
+    Derived("cashed_of_reversed_percent", _PERSON, "percent", "cash-out of what reversals took from the person",
+            ("cash_out_sum", "reversed_sum"), _percent),
+    Derived("largest_of_mean_percent", _PERSON, "percent", "the largest transfer sent, of the mean of all: 100 when equal",
+            ("largest_transfer", "transfers_out_count", "transfers_out_sum"), _of_mean),
     Derived("passed_on", _PERSON, "money", "transfers received that went out again in whatever way",
             ("received_sum", "sum_out"), np.minimum),
     Derived("passed_on_percent", _PERSON, "percent", "what went out of what transfers brought",
