@@ -350,7 +350,7 @@ DERIVED: tuple[Derived, ...] = (
             ("cash_out_sum", "received_sum"), _percent),
     Derived("cashed_of_reversed_percent", _PERSON, "percent", "cash-out of what reversals took from the person",
             ("cash_out_sum", "reversed_sum"), _percent),
-    Derived("largest_of_mean_percent", _PERSON, "percent", "the largest transfer sent, of the mean of all: 100 when equal",
+    Derived("largest_of_mean_percent", _PERSON, "percent", "the largest transfer sent, of the mean of all",
             ("largest_transfer", "transfers_out_count", "transfers_out_sum"), _of_mean),
     Derived("passed_on", _PERSON, "money", "transfers received that went out again in whatever way",
             ("received_sum", "sum_out"), np.minimum),

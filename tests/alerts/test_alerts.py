@@ -191,11 +191,20 @@ def test_a_transfer_is_compared_with_what_the_account_sent_before(followed):
     (followed.rules / "history.yaml").write_text(HISTORY)
     put_past_of_ana(followed.lake)
 
-    followed.write(paid("T-1", "ana", "eve", "10:05:00", "19999"), paid("T-2", "ben", "eve", "10:05:00", "90000"))
+    followed.write(paid("T-1", "ana", "eve", "10:05:00", "20000"), paid("T-2", "ben", "eve", "10:05:00", "90000"))
+
+    assert followed.found() == [("exceptional", "ana", "ten")]
+
+
+def test_a_transfer_is_compared_with_the_others_of_the_day_too(followed):
+    (followed.rules / "history.yaml").write_text(HISTORY)
+    put_past_of_ana(followed.lake)
+
+    followed.write(paid("T-1", "ana", "eve", "10:05:00", "19999"))
     assert followed.found() == []
 
-    followed.write(paid("T-3", "ana", "eve", "10:07:00", "20000"))
-    assert followed.found() == [("exceptional", "ana", "ten")]
+    followed.write(paid("T-2", "ana", "eve", "10:07:00", "20000"))
+    assert followed.found() == []
 
 
 def test_a_day_of_the_past_that_is_computed_late_is_taken_up_for_the_open_windows(followed):

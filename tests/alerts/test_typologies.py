@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from jobs import list_alerts, manage_rules
-from jobs.alerts.rulebook import read_rules
+from jobs.alerts.rulebook import COUNTED, read_rules
 from jobs.alerts.typologies import Typology, read_typologies, suspicions
 from jobs.errors import SettingsError
 from jobs.settings import ROOT
@@ -81,6 +81,15 @@ def test_alerts_in_shadow_and_of_rules_that_are_gone_count_nothing(rules):
     assert found([alert("A", "fan_out"), *others], rules) == []
 
 
+def test_a_hint_counts_among_others(tmp_path, rules):
+    text = (tmp_path / "mine.yaml").read_text()
+    (tmp_path / "mine.yaml").write_text(text.replace("state: active", "state: hint", 1))
+    hinting = read_rules(tmp_path)
+
+    assert [rule.state for rule in hinting] == ["hint", "shadow", "active"]
+    assert found([alert("A", "fan_out", state="hint"), alert("B", "large")], hinting) == [("ana", "interdict", 700)]
+
+
 def test_an_alert_of_a_pair_speaks_against_both(rules):
     alerts = [alert("A", "fan_out", "ana | agent:A1"), alert("B", "large", "agent:A1")]
 
@@ -97,8 +106,8 @@ def test_the_worst_comes_first(rules):
 def test_each_typology_that_is_delivered_can_be_suspected_by_active_rules():
     rules = read_rules(FOLDER)
     typologies = read_typologies(FOLDER, rules)
-    active = [rule for rule in rules if rule.state == "active"]
-    reachable = {name: sum(rule.typologies.get(name, 0) for rule in active) for name in typologies}
+    counted = [rule for rule in rules if rule.state in COUNTED]
+    reachable = {name: sum(rule.typologies.get(name, 0) for rule in counted) for name in typologies}
 
     assert [name for name, one in typologies.items() if reachable[name] < one.alert] == []
     # A typology that no rule points to would be a promise that nobody keeps.
