@@ -44,7 +44,7 @@ class AlertBackfill:
         midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
         version = self._lake.newest_version(SILVER)
         fired, evidence = whole_windows(self._lake, self._rulebook, (midnight, midnight + DAY))
-        wanted = alert_rows(fired, evidence, datetime.now(UTC)).to_pylist()
+        wanted = alert_rows(fired, evidence, datetime.now(UTC))
         with self._lake.correcting():
             done = self._compared(wanted, (midnight, midnight + DAY), version)
             if not dry_run:

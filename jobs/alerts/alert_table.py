@@ -61,10 +61,9 @@ def window_of(alert: Alert, rulebook: Rulebook) -> tuple[Windowing, int] | None:
 def changes(wanted: Sequence[Alert], there: Sequence[Alert]) -> list[Alert]:
     """What makes `there` say what is wanted: alerts to put, `is_new` or not, and those with `is_gone` to take away."""
     before = {alert["alert_id"]: alert for alert in there}
+    stays = {alert["alert_id"] for alert in wanted}
     put = [_put(alert, before.get(alert["alert_id"])) for alert in wanted]
-    gone = [
-        alert | {"is_gone": True} for alert in there if alert["alert_id"] not in {one["alert_id"] for one in wanted}
-    ]
+    gone = [alert | {"is_gone": True} for alert in there if alert["alert_id"] not in stays]
     return [alert for alert in put if alert is not None] + gone
 
 

@@ -40,7 +40,7 @@ def backtest(lake: Lake, rules: Sequence[Rule], facts: Facts, first: date, end: 
     entities: dict[str, set[str]] = {rule.id: set() for rule in rules}
     for day in range((end - first).days):
         fired, evidence = whole_windows(lake, Rulebook(tuple(rules), facts), _span(first + day * DAY))
-        for alert in alert_rows(fired, evidence, None).to_pylist():
+        for alert in alert_rows(fired, evidence, None):
             bands[alert["rule_id"]][alert["band"]] += 1
             entities[alert["rule_id"]].add(alert["entity"])
     return [

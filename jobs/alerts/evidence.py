@@ -1,5 +1,6 @@
 """What an alert says besides its values: of whom it is, and the first transactions that led to it."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -55,9 +56,13 @@ def note(evidence: dict[Window, Evidence], batch: Batch, wanted: Touched) -> Non
         mine = batch.movements[kind][places]
         of_row = batch.rows.select(["transaction_reference", "currency"]).take(pa.array(mine.row)).to_pylist()
         entities = entities_of(kind, mine, batch.rows)
+        came: dict[int, list[tuple[int, str]]] = defaultdict(list)
         for key, entity, time, row in zip(own[places].tolist(), entities, mine.time.tolist(), of_row, strict=True):
-            of_window = evidence.setdefault((windowing, key), Evidence(entity, row["currency"]))
-            of_window.add([(time, row["transaction_reference"])])
+            if (windowing, key) not in evidence:
+                evidence[windowing, key] = Evidence(entity, row["currency"])
+            came[key].append((time, row["transaction_reference"]))
+        for key, transactions in came.items():
+            evidence[windowing, key].add(transactions)
 
 
 def batch_in(batch: Batch, wanted: Touched) -> Batch:
@@ -68,10 +73,12 @@ def batch_in(batch: Batch, wanted: Touched) -> Batch:
     return batch_of(batch.rows.filter(pa.array(is_wanted)))
 
 
-def alert_rows(fired: Iterable[Fired], evidence: Mapping[Window, Evidence], raised_at: datetime | None) -> pa.Table:
+def alert_rows(
+    fired: Iterable[Fired], evidence: Mapping[Window, Evidence], raised_at: datetime | None
+) -> list[dict[str, Any]]:
     """The alerts, with the columns of the table; none of a window whose rows silver has no more."""
     known = [(one, evidence.get((one.windowing, one.key))) for one in fired]
-    return table_of([_alert(one, its, raised_at) for one, its in known if its is not None])
+    return [_alert(one, its, raised_at) for one, its in known if its is not None]
 
 
 def table_of(rows: list[dict[str, Any]]) -> pa.Table:
@@ -86,7 +93,7 @@ def alerts_of(rows: pa.Table, rulebook: Rulebook) -> pa.Table:
     windows.add(batch)
     fired = windows.fired(windows.touched())
     note(evidence, batch, windows_of(fired))
-    return alert_rows(fired, evidence, None)
+    return table_of(alert_rows(fired, evidence, None))
 
 
 def _alert(fired: Fired, evidence: Evidence, raised_at: datetime | None) -> dict[str, Any]:

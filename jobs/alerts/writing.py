@@ -49,6 +49,8 @@ class AlertWriter:
         # Of the open windows that have fired: what led there, and the alerts in the table.
         self._evidence: dict[Window, Evidence] = {}
         self._there: dict[str, Alert] = {}
+        # Of these and others the windows, which their names would have to be hashed for each time.
+        self._window: dict[str, Window | None] = {}
 
     def carry(self) -> bool:
         """Bring the alerts up to what silver has now; whether there was anything new. Safe to repeat."""
@@ -72,6 +74,7 @@ class AlertWriter:
         self._newest = newest_event_time(self._lake, self._version) or FIRST_EVENT_TIME
         closed = closed_by(self._newest, self._lateness)
         self._windows, self._evidence = Windows(self._rules.rulebook, microseconds_of(closed), self._histories), {}
+        self._window = {}
         # The windows that are open began yesterday at noon at the earliest.
         for rows in rows_between(self._lake, (_day(closed) - DAY / 2, self._newest + DAY), self._version):
             self._windows.add(batch_of(rows))
@@ -118,9 +121,9 @@ class AlertWriter:
     def _put_open(self, fired: Sequence[Fired], touched: Touched, unsure: Touched) -> None:
         """Open windows: what the table says of them is known."""
         self._find_evidence([one for one in fired if not self._is_known(one)])
-        wanted = alert_rows(fired, self._evidence, datetime.now(UTC)).to_pylist()
-        there = [alert for alert in self._there.values() if self._is_in(alert, touched)]
-        for alert in self._put(wanted, there, [alert for alert in wanted if self._is_in(alert, unsure)]):
+        wanted = alert_rows(fired, self._evidence, datetime.now(UTC))
+        there = self._those_in(self._there.values(), touched)
+        for alert in self._put(wanted, there, self._those_in(wanted, unsure)):
             if alert["is_gone"]:
                 del self._there[alert["alert_id"]]
             else:
@@ -132,7 +135,7 @@ class AlertWriter:
             return
         evidence: dict[Window, Evidence] = {}
         note(evidence, batch, windows_of(fired))
-        wanted = alert_rows(fired, evidence, datetime.now(UTC)).to_pylist()
+        wanted = alert_rows(fired, evidence, datetime.now(UTC))
         starts, ids = [alert["window_start"] for alert in wanted], {alert["alert_id"] for alert in wanted}
         near = alerts_there(self._lake, starting_within(min(starts), max(starts) + timedelta(microseconds=1)))
         self._put(wanted, [alert for alert in near if alert["alert_id"] in ids], wanted if again else [])
@@ -144,9 +147,9 @@ class AlertWriter:
         with self._lake.correcting():
             for span in _late_spans(rows, late, self._windows.closed_before or 0):
                 fired, evidence = whole_windows(self._lake, self._rules.rulebook, span, late)
-                wanted = alert_rows(fired, evidence, datetime.now(UTC)).to_pylist()
-                there = alerts_there(self._lake, starting_within(*span))
-                self._put(wanted, [alert for alert in there if self._is_in(alert, late)], wanted if again else [])
+                wanted = alert_rows(fired, evidence, datetime.now(UTC))
+                there = self._those_in(alerts_there(self._lake, starting_within(*span)), late)
+                self._put(wanted, there, wanted if again else [])
 
     def _put(self, wanted: Sequence[Alert], there: Sequence[Alert], again: Sequence[Alert]) -> list[Alert]:
         """One commit where there is something to say, then Kafka; what has changed."""
@@ -165,9 +168,17 @@ class AlertWriter:
     def _is_known(self, fired: Fired) -> bool:
         return (fired.windowing, fired.key) in self._evidence
 
-    def _is_in(self, alert: Alert, touched: Touched) -> bool:
-        window = window_of(alert, self._rules.rulebook)
-        return window is not None and np.uint64(window[1]) in touched.get(window[0], np.zeros(0, np.uint64))
+    def _those_in(self, alerts: Iterable[Alert], touched: Touched) -> list[Alert]:
+        """The alerts of these windows."""
+        keys = {windowing: set(those.tolist()) for windowing, those in touched.items() if len(those)}
+        windows = ((alert, self._window_of(alert)) for alert in alerts if keys)
+        return [alert for alert, window in windows if window and window[1] in keys.get(window[0], ())]
+
+    def _window_of(self, alert: Alert) -> Window | None:
+        name = alert["alert_id"]
+        if name not in self._window:
+            self._window[name] = window_of(alert, self._rules.rulebook)
+        return self._window[name]
 
     def _close(self, closed: datetime) -> None:
         """Forget what only late rows can change."""
@@ -175,6 +186,7 @@ class AlertWriter:
         if end > before:
             self._windows.close(end)
             self._there = {name: alert for name, alert in self._there.items() if alert["window_end"] > closed - HOUR}
+            self._window = {name: window for name, window in self._window.items() if name in self._there}
             held = {(windowing, key) for windowing, keys in self._windows.touched().items() for key in keys.tolist()}
             self._evidence = {window: one for window, one in self._evidence.items() if window in held}
 
