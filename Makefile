@@ -3,7 +3,7 @@ PYTHON ?= python3
 SHELL := /bin/sh
 CLUSTER_TESTS := tests/system/test_stream_on_cluster.py tests/pipeline/test_cluster.py tests/pipeline/test_stream.py
 
-.PHONY: help setup setup-bench demo test test-cluster test-faults test-hostile test-slow test-fresh-clone check lock clean
+.PHONY: help setup setup-bench demo test test-cluster test-kills test-faults test-hostile test-slow test-fresh-clone check lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,6 +35,10 @@ CYCLES ?= 40
 test-faults: ## kills, stalls and full disks, then CYCLES random faults for each of SEEDS (an hour)
 	@$(PYTHON) -m infra.set_up dev
 	@MOMO_FAULT_SEEDS=$(SEEDS) MOMO_FAULT_CYCLES=$(CYCLES) .venv/bin/python -m pytest -n 0 -m faults tests/system/faults
+
+test-kills: ## four of the kills of test-faults, between two writes of a batch
+	@$(PYTHON) -m infra.set_up dev
+	@.venv/bin/python -m pytest -n 0 -m faults -k "committed or (gold and recorded)" tests/system/faults/test_kills_at_points.py
 
 test-slow: ## what runs for minutes: backfills against and beside a busy stream
 	@$(PYTHON) -m infra.set_up dev

@@ -21,7 +21,7 @@ class Cycles:
         self.rig.send_raw(RAW)
         self.rig.produce(self.traffic.lines(count), rate)
 
-    def heal(self, seconds: float = 180) -> None:
+    def heal(self, seconds: float = 300) -> None:
         """Start what is down, wait until all is carried, and look at everything."""
         self.rig.start_broker()
         self.rig.start_stream()

@@ -5,7 +5,7 @@ from deltalake import DeltaTable
 
 from tests.system.faults.points import BRONZE, POINTS, kill_stream_at
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(400), pytest.mark.xdist_group("points")]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600), pytest.mark.xdist_group("points")]
 
 
 @pytest.fixture(scope="module", autouse=True)
