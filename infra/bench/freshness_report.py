@@ -67,8 +67,8 @@ def alerts_seen(silver: Rows, seen: Sequence[float]) -> Floats:
 
 def _ages(due: Floats, seen: Floats, production: Production) -> Floats:
     """Seconds from due to seen of the records of the measured stretch that were seen."""
-    # Due times travel in whole microseconds.
-    counts = (due >= production.start - 1e-6) & np.isfinite(seen)
+    # Due times travel cut to microseconds, the start rounded to them.
+    counts = (due >= production.start - 2e-6) & np.isfinite(seen)
     return seen[counts] - due[counts]
 
 
