@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 DATES = ("modificationDate", "creationDate", "requestDate")
 KAMPALA = ZoneInfo("Africa/Kampala")
 LISTS = ("debitParty", "creditParty", "fees")
+# A level less and the stream takes it for a text, a level more and the record is no JSON to it.
+DEEPEST = 998
 
 # A level of nesting is a call.
 sys.setrecursionlimit(20_000)
@@ -73,7 +75,7 @@ def read(raw: bytes) -> Reading:
     if not isinstance(pairs, _Pairs):
         raise ValueError("no object")
     counts = Counter(name for name, _ in pairs)
-    readable = _Pairs(p for p in pairs if p[0] not in LISTS or counts[p[0]] == 1 or _is_list_of_objects(p[1]))
+    readable = _Pairs(p for p in pairs if counts[p[0]] == 1 or _is_readable(*p))
     return Reading(_plain(readable), frozenset(name for name, count in counts.items() if count > 1))
 
 
@@ -81,8 +83,19 @@ class _Pairs(list[tuple[str, Any]]):
     """An object as the list of its fields, repeats included."""
 
 
+def _is_readable(name: str, value: Any) -> bool:
+    """Of a field that is there twice, what cannot be read is passed over."""
+    return _is_list_of_objects(value) if name in LISTS else _depth(value) < DEEPEST
+
+
+def _depth(value: Any) -> int:
+    depth = 0
+    while isinstance(value, list) and value and not isinstance(value, _Pairs):
+        value, depth = value[0], depth + 1
+    return depth
+
+
 def _is_list_of_objects(value: Any) -> bool:
-    """Of such a field that is there twice, one that is anything else is passed over."""
     if value is None or isinstance(value, _Pairs):
         return value is None
     return isinstance(value, list) and all(one is None or isinstance(one, _Pairs) for one in value)

@@ -2,9 +2,12 @@
 
 from collections import Counter
 
+import orjson
 import pytest
 
 from jobs.settings import ROOT
+from tests.builders import dummy
+from tests.hostile.reading import DEEPEST, read
 from tests.hostile.verdicts import OF_THE_PRODUCER, OF_THE_STREAM, differences, judged_by_stream, spoiled_records
 
 SEED = 20260327
@@ -25,6 +28,18 @@ def test_each_spoiled_record_is_in_one_table_and_says_there_what_its_text_says(s
     # The records are odd enough to show most of what may differ.
     assert len(kinds) > 10
     assert sum(kinds.values()) < len(records) / 5
+
+
+def test_the_deepest_value_that_is_json_is_passed_over_where_its_field_is_there_twice(spark):
+    def repeated(depth):
+        other = b"[" * depth + b'"x"' + b"]" * depth
+        return orjson.dumps(dummy(transaction_id="TX-1")).replace(b'"TX-1"', b'"TX-1","transaction_id":' + other)
+
+    accepted, refused = judged_by_stream(spark, [repeated(depth) for depth in (DEEPEST - 1, DEEPEST, DEEPEST + 1)])
+
+    assert refused == {0: ["missing_reference"], 2: ["not_one_json_object"]}
+    assert accepted[1]["transaction_reference"] == "TX-1"
+    assert read(repeated(DEEPEST)).columns()["transaction_reference"] == "TX-1"
 
 
 def test_the_same_seed_spoils_the_same_records(records):
