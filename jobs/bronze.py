@@ -12,6 +12,8 @@ from jobs.parsing import (
     exact,
     has_half_a_character,
     has_spelt_letters,
+    is_once,
+    is_own_text,
     is_written,
     reference,
     with_event,
@@ -113,7 +115,7 @@ def _gsma_amount() -> Column:
     """Null unless the field is a JSON text of the GSMA pattern."""
     amount = F.col("event.amount")
     fits = amount.rlike(rules.AMOUNT_PATTERN) & is_written('"amount":', F.concat(F.lit('"'), amount, F.lit('"')))
-    return F.when(fits, amount.try_cast(MONEY))
+    return F.when(fits & (is_once("amount") | is_own_text("amount")), amount.try_cast(MONEY))
 
 
 def _dummy_amount() -> Column:
@@ -125,7 +127,8 @@ def _dummy_amount() -> Column:
     is_read = read.rlike(rules.AMOUNT_PATTERN) & is_written('"transaction_amount":', read)
     written = F.regexp_extract("payload", r'"transaction_amount"\s*:\s*([0-9.]+)\s*[,}]', 1)
     is_same = written.rlike(rules.AMOUNT_PATTERN) & (written.try_cast("double") == read.try_cast("double"))
-    return F.when(is_read, read.try_cast(MONEY)).when(is_same, written.try_cast(MONEY))
+    amount = F.when(is_read, read.try_cast(MONEY)).when(is_same, written.try_cast(MONEY))
+    return F.when(is_once("transaction_amount") | ~is_own_text("transaction_amount"), amount)
 
 
 def _party(side: str) -> Column:
@@ -169,11 +172,14 @@ def _fee_amount(currency: Column) -> Column:
     """Sum of the fees in the transaction's currency; 0 when none is stated, null when one is not an amount."""
     fees = F.col("event.fees")
     zero = F.lit(0).cast(MONEY_SUM)
+    # Of a number with a point we cannot know what from_json has rounded.
+    has_texts_alone = ~F.col("payload").rlike(r'"feeAmount"\s*:\s*-?\d+[.eE]') & ~has_spelt_letters()
 
     def amount_of(fee: Column) -> Column:
         text = fee["feeAmount"]
-        # Of a number with a point we cannot know what from_json has rounded.
-        is_exact = ~text.contains(".") | is_written('"feeAmount":', F.concat(F.lit('"'), text, F.lit('"')))
+        is_exact = ~text.contains(".") | (
+            has_texts_alone & is_written('"feeAmount":', F.concat(F.lit('"'), text, F.lit('"')))
+        )
         is_amount = text.rlike(rules.AMOUNT_PATTERN) & is_exact & fee["feeCurrency"].isNotNull()
         amount = F.when(is_amount, text.try_cast(MONEY_SUM))
         return F.when(amount.isNotNull() & (fee["feeCurrency"] != currency), zero).otherwise(amount)

@@ -117,6 +117,24 @@ BAD = {
     "no zone": (gsma(creationDate="2026-03-27T17:59:00"), ["bad_event_time"]),
     "30 February": (gsma(creationDate="2026-02-30T17:59:00Z"), ["bad_event_time"]),
     "a nested amount is no amount": (gsma(amount=5000, more={"amount": "5"}), ["bad_amount"]),
+    "a number, and the same as a text deeper": (gsma(amount=5000, more={"amount": "5000"}), ["bad_amount"]),
+    "a dummy's text, and the same number deeper": (
+        dummy(transaction_amount="5000", more={"transaction_amount": 5000}), ["bad_amount"],
+    ),
+    "a reference that is a number, and the same as a text deeper": (
+        gsma(transactionReference=7, more={"transactionReference": "7"}), ["missing_reference"],
+    ),
+    "a list, and the same as a text deeper": (
+        gsma(transactionReference=[7], more={"transactionReference": "[7]"}), ["missing_reference"],
+    ),
+    "a spelt number, and the same as a text deeper": (
+        encoded(gsma(amount=5000, more={"amount": "5000"})).replace(b'"amount"', b'"\\u0061mount"', 1), ["bad_amount"],
+    ),
+    "a rounded fee, and what it is rounded to as a text": (
+        encoded(gsma(fees=[{"feeAmount": a, "feeCurrency": "UGX"} for a in ("1.5", "FEE")])).replace(
+            b'"FEE"', b"1.50000000000000000001"
+        ), ["bad_fee"],
+    ),
     "before phones": (gsma(creationDate="1969-12-31T23:59:59Z"), ["bad_event_time"]),
     "the year 2999": (gsma(creationDate="2999-01-01T00:00:00Z"), ["future_event_time"]),
     "reversal of nothing": (gsma(type="reversal"), ["reversal_without_original"]),
@@ -126,6 +144,11 @@ BAD = {
 SOUND = {
     "unknown field": gsma(somethingNew={"a": [1]}),
     "unknown status": gsma(subType="never-seen", transactionStatus="on-hold"),
+    "an amount, and the same number deeper": gsma(amount="5000", more={"amount": 5000}),
+    "a dummy's amount, and the same as a text deeper": dummy(
+        transaction_amount=5000, more={"transaction_amount": "5000"}
+    ),
+    "a reference, and another deeper": gsma(transactionReference="T-7", more={"transactionReference": 7}),
     "metadata as an object": gsma(metadata={"channel": "app"}),
     "neither metadata nor fees": gsma(metadata=None, fees=None),
     "unknown prefix": gsma(debitParty=[{"key": "msisdn", "value": "999999999"}]),
