@@ -49,7 +49,7 @@ class AlertWriter:
         # Of the open windows that have fired: what led there, and the alerts in the table.
         self._evidence: dict[Window, Evidence] = {}
         self._there: dict[str, Alert] = {}
-        # Of these and others the windows, which their names would have to be hashed for each time.
+        # The windows of these and of other alerts: to find one its entity is hashed.
         self._window: dict[str, Window | None] = {}
 
     def carry(self) -> bool:
