@@ -99,8 +99,8 @@ TRANSACTION = _columns(
     ("assumed", TEXTS, "columns that the record lacks and the settings supply"),
 )
 
-# Columns that came later: they stand behind the others of a table, for that is where a lake gets them that has it.
-_FAILURE = _columns(
+# What is read of a record since later versions: behind the other columns, where a lake of an earlier one gets it.
+TRANSACTION_LATER = _columns(
     (
         "failure_reason",
         TEXT,
@@ -122,7 +122,7 @@ BRONZE = Table(
             ("payload_bytes", BinaryType(), "the record's bytes when they are not UTF-8"),
             ("ingested_at", TIME, "when the stream wrote the batch of the row; goes forward only"),
         ),
-        *_FAILURE,
+        *TRANSACTION_LATER,
     ),
     ordinal=("partition", "offset", "kafka_timestamp"),
 )
@@ -154,7 +154,7 @@ SILVER = Table(
             ("stream_time", TIME, "newest event_time in silver before this row's batch; null in the first one"),
             ("ingested_at", TIME, "when the stream wrote the batch of the row; goes forward only"),
         ),
-        *_FAILURE,
+        *TRANSACTION_LATER,
     ),
     partitioned_by=("event_date",),
     ordinal=("partition", "offset", "kafka_timestamp", "event_time", "ingested_at"),

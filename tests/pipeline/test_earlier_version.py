@@ -1,12 +1,15 @@
 """A lake that an earlier version made: it gets the columns it lacks, and the stream goes on."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
+from jobs import backfill_transactions
+from jobs.command_line import run
 from jobs.lake import Lake
 from schemas.tables import BRONZE, SILVER, TABLES
-from tests.builders import gsma, put_rows
+from tests.builders import bronze_rows, gsma, put_rows
 from tests.insights import step
 from tests.pipeline.conftest import Stream
 
@@ -48,3 +51,22 @@ def test_making_the_tables_again_adds_nothing_twice(earlier):
 
     assert earlier.lake.newest_version(SILVER) == version
     assert earlier.lake.open(SILVER).schema().to_arrow().names == SILVER.column_names
+
+
+def test_a_backfill_reads_the_new_column_from_the_payloads(earlier):
+    failed = {"transactionStatus": "failed", "metadata": [{"key": ADDED, "value": "insufficientFunds"}]}
+    old = gsma(transactionReference="OLD-2", creationDate="2026-03-25T10:00:00Z", **failed)
+    arrived = datetime(2026, 3, 25, 10, 0, 1, tzinfo=UTC)
+    place = {"topic": "momo.transactions", "partition": 1, "offset": 0, "kafka_timestamp": arrived}
+    [read] = bronze_rows(earlier.spark, [old]).drop(ADDED).toArrow().to_pylist()
+    put_rows(earlier.lake, EARLIER[BRONZE], read | place)
+    earlier.lake.create()
+    earlier.run(gsma(transactionReference="NEW-1"))
+    found = f"SELECT {ADDED} FROM {SILVER.name} WHERE transaction_reference = 'OLD-2'"
+    assert earlier.rows(found) == [(None,)]
+
+    days = ["--from", "2026-03-25", "--to", "2026-03-26", "--tables", "silver", "--lake", str(earlier.lake.path)]
+    assert run(backfill_transactions.main, days) == 0
+
+    assert earlier.rows(found) == [("insufficientFunds",)]
+    assert earlier.rows(f"SELECT {ADDED} FROM {BRONZE.name} WHERE partition = 1") == [("insufficientFunds",)]
