@@ -36,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = settings_from(arguments)
     lake = Lake(settings.lake_path)
     plan = plan_of(lake, arguments.first, arguments.end, arguments.tables)
+    # Of a lake that an earlier version made.
+    lake.create()
     # spark-submit puts both channels on one.
     logger.disabled = arguments.json
     with nullcontext() if arguments.dry_run else lake.alone("backfill", "backfilled"):

@@ -102,6 +102,7 @@ def _transaction_columns(dummy: DummySettings) -> dict[str, Column]:
         "debit_msisdn": F.when(F.col("debit_is_phone"), F.col("debit_value")),
         "credit_msisdn": F.when(F.col("credit_is_phone"), F.col("credit_value")),
         "channel": F.coalesce(_channel(), F.lit("unknown")),
+        "failure_reason": _failure_reason(),
         "event_time": _is_dummy_then(_local_time(dummy.time_zone), _instant(F.col("event_time_text"))),
         "assumed": _is_dummy_then(F.array(*map(F.lit, ASSUMED)), F.array().cast("array<string>")),
     }
@@ -138,14 +139,25 @@ def _party(side: str) -> Column:
 
 
 def _channel() -> Column:
-    """The channel in `metadata`, as GSMA's list of key and value or as the plain object some providers send."""
+    found = _noted("channel")
+    return F.when((found != "") & (F.length(found) <= 64), F.lower(found))
+
+
+def _failure_reason() -> Column:
+    """Of GSMA's codes alone: what else a provider says may be a name or a number, and stays in the payload."""
+    is_noted = F.col("payload").contains("failure_reason") | has_spelt_letters()
+    reason = F.when(is_noted, _noted("failure_reason"))
+    return F.when(reason.isin(*rules.FAILURE_REASONS), reason).when(reason.isNotNull(), "unknown")
+
+
+def _noted(key: str) -> Column:
+    """What `metadata` says, GSMA's list of key and value or the plain object some providers send."""
     metadata = F.col("event.metadata")
     first = F.get(metadata, F.lit(0))
-    in_list = F.get(F.filter(metadata, lambda one: one["key"] == "channel"), F.lit(0))["value"]
+    in_list = F.get(F.filter(metadata, lambda one: one["key"] == key), F.lit(0))["value"]
     # An object is null as a list.
-    in_object = F.when(F.col("payload").contains('"metadata"'), F.get_json_object("payload", "$.metadata.channel"))
-    found = F.when(first["key"] == "channel", first["value"]).when(metadata.isNotNull(), in_list).otherwise(in_object)
-    return F.when((found != "") & (F.length(found) <= 64), F.lower(found))
+    in_object = F.when(F.col("payload").contains('"metadata"'), F.get_json_object("payload", f"$.metadata.{key}"))
+    return F.when(first["key"] == key, first["value"]).when(metadata.isNotNull(), in_list).otherwise(in_object)
 
 
 def _event_time_text() -> dict[str, Column]:

@@ -18,7 +18,10 @@ COMMANDS = {
     "produce": ("producers.produce_transactions", "replay a file, a database table or an API into Kafka"),
     "stream": ("jobs.stream_transactions", "Kafka → bronze → silver → gold and alerts, until stopped; --recover"),
     "backfill": ("jobs.backfill_transactions", "compute days anew: gold and alerts from silver, silver from bronze"),
-    "insights": ("jobs.derive_insights", "daily gold: customers, key figures, revenue, agents, merchants, corridors"),
+    "insights": (
+        "jobs.derive_insights",
+        "daily gold: customers, key figures, revenue, agents, merchants, corridors, failures",
+    ),
     "alerts": ("jobs.list_alerts", "list | suspects: what the rules found, and on whom several of them agree"),
     "rules": ("jobs.manage_rules", "list | test | backtest: the rules of alerts, on their examples and on silver"),
     "validate": ("jobs.validate_tables", "check the tables with Great Expectations"),

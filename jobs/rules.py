@@ -21,6 +21,20 @@ TYPES = (
 # Of them, those from wallet to wallet.
 TRANSFERS = ("transfer", "inttransfer")
 
+# GSMA Mobile Money API, the error codes of an ErrorObject; these alone say why a transaction failed.
+FAILURE_REASONS = (
+    "genericError", "dailyVolumeLimitExceeded", "dailyValueLimitExceeded", "weeklyVolumeLimitExceeded",
+    "weeklyValueLimitExceeded", "monthlyVolumeLimitExceeded", "monthlyValueLimitExceeded",
+    "accountMaxTotalVolumeExceeded", "accountMaxTotalValueExceeded", "lessThanTransactionMinValue",
+    "greaterThanTransactionMaxValue", "maxBalanceExceeded", "samePartiesError", "duplicateRequest",
+    "insufficientFunds", "incorrectState", "underPaymentNotAllowed", "overPaymentNotAllowed", "rateLimitError",
+    "transactionTypeError", "noMandateAuthority", "linkViolation", "countryofOriginNotPermitted",
+    "nationalityNotPermitted", "idDocumentNotSupported", "issuingCountryNotSupported", "quoteHasExpired",
+    "identifierError", "lengthError", "formatError", "negativeValue", "currencyNotSupported",
+    "mandatoryValueNotSupplied", "invalidOffset", "clientAuthorisationError", "requestDeclined",
+    "servicingPartyAuthorisationError", "requestingPartyAuthorisationError",
+)  # fmt: skip
+
 # ISO 4217 minor units where they are not 2.
 NO_MINOR_UNIT = (
     "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF",

@@ -23,10 +23,10 @@ from jobs.corrections import PLACE, correct_rows, remove_rows
 from jobs.ingest import carried_again
 from jobs.lake import Lake, read_columns
 from jobs.settings import Settings, duration_seconds
-from schemas.tables import BRONZE, COORDINATES, QUARANTINE, SILVER, TRANSACTION
+from schemas.tables import BRONZE, COORDINATES, QUARANTINE, SILVER, TRANSACTION, TRANSACTION_LATER
 
 # What is made of a record by reading it.
-_READ = [*(column.name for column in TRANSACTION), "broken_rules"]
+_READ = [*(column.name for column in (*TRANSACTION, *TRANSACTION_LATER)), "broken_rules"]
 _EVENT = [*(column.name for column in COORDINATES), *_READ]
 # What quarantine says of the rules that looked last.
 _VERDICT = ("state", "last_broken_rules", "rules_version")

@@ -99,6 +99,15 @@ TRANSACTION = _columns(
     ("assumed", TEXTS, "columns that the record lacks and the settings supply"),
 )
 
+# What is read of a record since later versions: behind the other columns, where a lake of an earlier one gets it.
+TRANSACTION_LATER = _columns(
+    (
+        "failure_reason",
+        TEXT,
+        "why it failed, an error code of GSMA; unknown when what the record says is none; null when it says nothing",
+    ),
+)
+
 BRONZE = Table(
     name="bronze_transaction_events",
     grain="one row per Kafka record, everything the broker acknowledged",
@@ -113,6 +122,7 @@ BRONZE = Table(
             ("payload_bytes", BinaryType(), "the record's bytes when they are not UTF-8"),
             ("ingested_at", TIME, "when the stream wrote the batch of the row; goes forward only"),
         ),
+        *TRANSACTION_LATER,
     ),
     ordinal=("partition", "offset", "kafka_timestamp"),
 )
@@ -144,6 +154,7 @@ SILVER = Table(
             ("stream_time", TIME, "newest event_time in silver before this row's batch; null in the first one"),
             ("ingested_at", TIME, "when the stream wrote the batch of the row; goes forward only"),
         ),
+        *TRANSACTION_LATER,
     ),
     partitioned_by=("event_date",),
     ordinal=("partition", "offset", "kafka_timestamp", "event_time", "ingested_at"),
@@ -407,6 +418,24 @@ CORRIDORS_DAILY = Table(
     partitioned_by=("event_date",),
 )
 
+FAILURES_DAILY = Table(
+    name="gold_failures_daily",
+    grain="one row per day, country and operator of the customer, type, currency and reason; failed transactions alone",
+    key=("event_date", "country", "operator", "transaction_type", "currency", "failure_reason"),
+    columns=_columns(
+        ("event_date", DAY, "day of event_time, UTC"),
+        ("country", TEXT, "country of the payer, of the payee if a business pays"),
+        ("operator", TEXT, "operator of the same side"),
+        ("transaction_type", TEXT, "GSMA type"),
+        ("currency", TEXT, "ISO 4217 code"),
+        ("failure_reason", TEXT, "an error code of GSMA; unknown when what was said is none; not stated"),
+        ("failed_count", LONG, "failed transactions"),
+        ("failed_amount", MONEY_SUM, "sum of what was to be paid, in `currency`"),
+        ("distinct_payers", LONG, "different payers, exact"),
+    ),
+    partitioned_by=("event_date",),
+)
+
 CHECK_RESULTS = Table(
     name="check_results",
     grain="one row per run of the checks, table and expectation",
@@ -585,6 +614,8 @@ CUSTOMER_SEGMENTS = Table(
 
 GOLD = (PER_MINUTE, AGENT_5M, CORRIDOR_HOURLY)
 # Gold that `momo insights` computes day by day; the stream does not write it.
-DAILY = (CUSTOMERS_DAILY, KPIS_DAILY, REVENUE_DAILY, AGENTS_DAILY, MERCHANTS_DAILY, CORRIDORS_DAILY)
+DAILY = (
+    CUSTOMERS_DAILY, KPIS_DAILY, REVENUE_DAILY, AGENTS_DAILY, MERCHANTS_DAILY, CORRIDORS_DAILY, FAILURES_DAILY,
+)  # fmt: skip
 TABLES = (BRONZE, SILVER, QUARANTINE, *GOLD, *DAILY, ALERTS, CHECK_RESULTS)
 LEARNED = (ANOMALIES, AGENT_LIQUIDITY, AGENT_DAY_SCORES, CUSTOMER_DAY_SCORES, CUSTOMER_SEGMENTS)

@@ -16,7 +16,7 @@ from jobs import bronze, enrichment
 from jobs.key_ring import VARIABLE, read_ring
 from jobs.lake import Lake
 from jobs.settings import load_settings
-from schemas.tables import SILVER, Table
+from schemas.tables import BRONZE, SILVER, Table
 from tests.frames import frame
 from tests.keys import KEYS
 
@@ -133,7 +133,7 @@ def bronze_rows(spark: SparkSession, records: Iterable[Any], first_offset: int =
     parsed = bronze.parse_events(
         kafka_records(spark, records, first_offset), SETTINGS.dummy, SETTINGS.stream.future_tolerance
     )
-    return parsed.withColumn("ingested_at", F.col("kafka_timestamp"))
+    return parsed.withColumn("ingested_at", F.col("kafka_timestamp")).select(BRONZE.column_names)
 
 
 def put_rows(lake: Lake, table: Table, *rows: dict[str, Any]) -> None:

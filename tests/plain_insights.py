@@ -301,3 +301,20 @@ def corridors(rows):
         }
         for key, group in grouped(filter(is_done, rows), lambda r: tuple(r[name] for name in names)).items()
     ]
+
+
+def failures(rows):
+    def key_of_failure(row):
+        reason = row.get("failure_reason") or "not stated"
+        return (*customer_side(row), row["transaction_type"], row["currency"], reason)
+
+    names = ("country", "operator", "transaction_type", "currency", "failure_reason")
+    return [
+        dict(zip(names, key, strict=True))
+        | {
+            "failed_count": len(group),
+            "failed_amount": money(r["amount"] for r in group),
+            "distinct_payers": len({r["debit_party"] for r in group}),
+        }
+        for key, group in grouped([r for r in rows if r["status"] == "failed"], key_of_failure).items()
+    ]

@@ -10,7 +10,7 @@ from jobs.insights.charges import with_band
 from jobs.insights.customers import total
 from jobs.insights.parties import is_business
 from jobs.insights.reference_tables import Reference
-from schemas.tables import AGENTS_DAILY, CORRIDORS_DAILY, MERCHANTS_DAILY, MONEY, REVENUE_DAILY
+from schemas.tables import AGENTS_DAILY, CORRIDORS_DAILY, FAILURES_DAILY, MERCHANTS_DAILY, MONEY, REVENUE_DAILY
 
 
 def gold_revenue_daily(rows: DataFrame) -> DataFrame:
@@ -100,6 +100,22 @@ def gold_corridors_daily(rows: DataFrame) -> DataFrame:
             total(F.col("fee_amount")).alias("fee_amount"),
             F.count_distinct("debit_party").alias("distinct_payers"),
             F.max("amount").alias("largest_amount"),
+        )
+    )
+
+
+def gold_failures_daily(rows: DataFrame) -> DataFrame:
+    """Why transactions failed, as far as records say so; the counts add up to `failed_count` of the key figures."""
+    reason = F.coalesce("failure_reason", F.lit("not stated"))
+    customer = {"country": F.col("customer_country"), "operator": F.col("customer_operator")}
+    return (
+        rows.filter(_has_status("failed"))
+        .withColumns(customer | {"failure_reason": reason})
+        .groupBy(*FAILURES_DAILY.key)
+        .agg(
+            F.count(F.lit(1)).alias("failed_count"),
+            total(F.col("amount")).alias("failed_amount"),
+            F.count_distinct("debit_party").alias("distinct_payers"),
         )
     )
 

@@ -23,6 +23,7 @@ from schemas.tables import (
     CORRIDORS_DAILY,
     CUSTOMERS_DAILY,
     DAILY,
+    FAILURES_DAILY,
     KPIS_DAILY,
     MERCHANTS_DAILY,
     REVENUE_DAILY,
@@ -121,6 +122,7 @@ def computations(
         AGENTS_DAILY.name: lambda: daily.gold_agents_daily(charged, reference),
         MERCHANTS_DAILY.name: lambda: daily.gold_merchants_daily(charged),
         CORRIDORS_DAILY.name: lambda: daily.gold_corridors_daily(charged),
+        FAILURES_DAILY.name: lambda: daily.gold_failures_daily(charged),
     }
 
 

@@ -14,6 +14,7 @@ from schemas.tables import CUSTOMERS_DAILY, DAILY, MERCHANTS_DAILY, SILVER
 from tests.builders import put_rows
 from tests.insights import step
 
+FAILED = {"status": "failed", "failure_reason": "insufficientFunds"}
 UGX = {"currency": "UGX"}
 ROWS = [
     # The day before, the window of 30 days and its edges, that of 90, and who has not been seen for longer.
@@ -33,7 +34,7 @@ ROWS = [
     step("D-2", "deposit", "AG-1", "ke3", "500", "2026-03-27 12:05:00"),
     step("D-3", "deposit", "AG-1", "ke1", "1000", "2026-03-27 12:10:00"),
     step("M-1", "merchantpay", "ke3", "MER-1", "200", "2026-03-27 13:00:00", sub_type="till"),
-    step("M-2", "merchantpay", "ke3", "MER-1", "300", "2026-03-27 13:01:00", sub_type="till", status="failed"),
+    step("M-2", "merchantpay", "ke3", "MER-1", "300", "2026-03-27 13:01:00", sub_type="till", **FAILED),
     step("R-1", "reversal", "ke2", "ke1", "1000", "2026-03-27 14:00:00", original_transaction_reference="T-1"),
     step("I-1", "inttransfer", "ke1", "ug1", "5000", "2026-03-27 15:00:00"),
     step("S-1", "disbursement", "ORG-1", "ke4", "9000", "2026-03-27 16:00:00"),
@@ -80,9 +81,10 @@ def test_a_day_computed_by_hand(lake, capsys):
         "gold_agents_daily": (2, 0, 2, 0),
         "gold_merchants_daily": (2, 0, 2, 0),
         "gold_corridors_daily": (5, 0, 5, 0),
+        "gold_failures_daily": (1, 0, 1, 0),
     }
     assert [name for name in done] == [table.name for table in DAILY]
-    customers, kpis, revenue, agents, merchants, corridors = DAILY
+    customers, kpis, revenue, agents, merchants, corridors, failures = DAILY
     said = ("country", "event_count", "in_count", "in_amount", "out_count", "out_amount", "fee_amount", "failed_count")
     assert rows(lake, customers, *said, where="customer_token = 'k1_ke3'") == [
         ("KE", 6, 3, "2000.01", 1, "200", "0", 1)
@@ -194,6 +196,9 @@ def test_a_day_computed_by_hand(lake, capsys):
         ("KE", "Safaricom", "none", "none", "KES", 3, "2800", "29", 3, "2500"),
         ("UG", "MTN", "none", "none", "UGX", 1, "20000", "700", 1, "20000"),
         ("none", "none", "KE", "Safaricom", "KES", 4, "11000", "0", 2, "9000"),
+    ]
+    assert rows(lake, failures) == [
+        ("KE", "Safaricom", "merchantpay", "KES", "insufficientFunds", 1, "300", 1),
     ]
 
 

@@ -222,6 +222,21 @@ def test_bronze_rows_read_again_are_the_same_rows(spark):
     assert_rows(again, [tuple(row) for row in first.collect()])
 
 
+def test_why_a_transaction_failed_is_told_by_codes_of_gsma_alone(spark):
+    def noted(reason):
+        return gsma(transactionStatus="failed", metadata=[{"key": "failure_reason", "value": reason}])
+
+    def reason_of(*records):
+        return [row["failure_reason"] for row in bronze_rows(spark, records).orderBy("offset").collect()]
+
+    assert reason_of(noted("insufficientFunds"), noted("Ana 256777123456"), noted(""), gsma(), dummy(), b"{") == [
+        "insufficientFunds", "unknown", "unknown", None, None, None,
+    ]  # fmt: skip
+    spelt = encoded(noted("requestDeclined")).replace(b"failure", b"\\u0066ailure")
+    behind = gsma(metadata=[{"key": "channel", "value": "app"}, {"key": "failure_reason", "value": "requestDeclined"}])
+    assert reason_of(spelt, behind, gsma(metadata={"failure_reason": "requestDeclined"})) == ["requestDeclined"] * 3
+
+
 @pytest.mark.parametrize("written", ["100000", "12.30", "10000000.5", "0.1", "999999999999999999.9999", "7.0000 "])
 def test_the_amount_of_the_dummy_record_is_the_number_as_it_is_written(spark, written):
     record = encoded(dummy()).replace(b"100000", written.encode())

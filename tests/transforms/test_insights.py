@@ -15,6 +15,7 @@ from schemas.tables import (
     CORRIDORS_DAILY,
     CUSTOMERS_DAILY,
     DAILY,
+    FAILURES_DAILY,
     KPIS_DAILY,
     MERCHANTS_DAILY,
     REVENUE_DAILY,
@@ -62,6 +63,7 @@ def random_row(draw, n):
         currency=currency,
         fee_amount=draw.choice(FEES),
         sub_type=draw.choice([None, "p2p", "airtime"]),
+        failure_reason=draw.choice([None, "unknown", "insufficientFunds"]),
     )
 
 
@@ -120,6 +122,7 @@ PLAIN = {
     AGENTS_DAILY: lambda rows, today: plain.agents(today, REFERENCE),
     MERCHANTS_DAILY: lambda rows, today: plain.merchants(today),
     CORRIDORS_DAILY: lambda rows, today: plain.corridors(today),
+    FAILURES_DAILY: lambda rows, today: plain.failures(today),
 }
 
 
@@ -141,6 +144,19 @@ def test_the_flow_classes_add_up_to_the_money_and_the_corridors_too(computed):
         sum(row["amount"] for row in computed[table.name]) for table in (KPIS_DAILY, CORRIDORS_DAILY, REVENUE_DAILY)
     ]
     assert totals[0] == totals[1] == totals[2] > 0
+
+
+def test_the_failures_by_reason_are_those_of_the_key_figures(computed):
+    def failed(table):
+        keys = [(row["country"], row["currency"]) for row in computed[table.name]]
+        return {
+            area: sum(row["failed_count"] for row, its in zip(computed[table.name], keys, strict=True) if its == area)
+            for area in keys
+        }
+
+    by_reason = failed(FAILURES_DAILY)
+    assert by_reason == {area: count for area, count in failed(KPIS_DAILY).items() if count}
+    assert sum(by_reason.values()) > 10
 
 
 def test_what_no_table_knows_is_null_and_not_zero(spark):

@@ -31,3 +31,16 @@ def test_every_golden_event_is_accepted_with_its_amount_parties_and_time(spark: 
             ([], Decimal(event["amount"]), event["currency"], *parties, channel, event["transactionStatus"], micros)
         )
     assert found == expected
+
+
+def test_a_failure_has_the_reason_that_its_adapter_gives_it_as_far_as_gsma_has_one(spark: SparkSession) -> None:
+    rows = bronze_rows(spark, [path.read_bytes() for path in EVENTS])
+    failed = rows.filter(F.col("status") == "failed").groupBy("failure_reason").count()
+
+    assert {row["failure_reason"]: row["count"] for row in failed.collect()} == {
+        "unknown": 2,
+        "insufficientFunds": 1,
+        "identifierError": 1,
+        "requestDeclined": 1,
+    }
+    assert rows.filter("status != 'failed' AND failure_reason IS NOT NULL").count() == 0
