@@ -1,4 +1,4 @@
-"""Compute the daily gold tables from silver: customers, key figures, revenue, agents, merchants, corridors, failures.
+"""Compute the daily gold tables from silver: customers, key figures, revenue, agents, merchants and the rest.
 
 The stream may run. A day can be computed as often as one likes, and is to be again when late events have come to it.
 """

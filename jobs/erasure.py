@@ -25,10 +25,19 @@ from jobs.key_ring import KeyRing
 from jobs.lake import Lake, in_common_types
 from jobs.money_proof import money_lines
 from jobs.msisdn import digits_of, read_number_plan
-from jobs.persons import SIDES, AlertsWithout, BronzeWithout, CustomersWithout, Persons, SilverWithout, places_of
+from jobs.persons import SIDES, AlertsWithout, BronzeWithout, Persons, RowsWithout, SilverWithout, places_of
 from jobs.reconciliation import same_record, uncarried
 from jobs.tokens import ERASED
-from schemas.tables import ALERTS, BRONZE, CUSTOMER_DAY_SCORES, CUSTOMER_SEGMENTS, CUSTOMERS_DAILY, SILVER, Table
+from schemas.tables import (
+    ALERTS,
+    BRONZE,
+    CUSTOMER_DAY_SCORES,
+    CUSTOMER_SEGMENTS,
+    CUSTOMERS_DAILY,
+    PAIRS_DAILY,
+    SILVER,
+    Table,
+)
 
 
 class Without(Protocol):
@@ -81,11 +90,12 @@ def erase(lake: Lake, persons: Persons, topic_retention_days: int) -> dict[str, 
     _, silver = _erase_table(lake, SILVER, SilverWithout(persons, _places(found, persons)))
     tables = {BRONZE.name: bronze, SILVER.name: silver}
     # A lake of an earlier version has no such tables.
-    of_customers = CustomersWithout(persons)
+    of_customers = RowsWithout(persons)
     others: list[tuple[Table, Without]] = [
         (CUSTOMERS_DAILY, of_customers),
         (CUSTOMER_DAY_SCORES, of_customers),
         (CUSTOMER_SEGMENTS, of_customers),
+        (PAIRS_DAILY, RowsWithout(persons, ("payer_token", "payee_token"))),
         (ALERTS, AlertsWithout(persons)),
     ]
     for table, without in others:

@@ -159,15 +159,19 @@ class AlertsWithout:
 
 
 @dataclass(frozen=True)
-class CustomersWithout:
-    """As `BronzeWithout`, of a table of gold with a row per customer: their rows go, for they tell of nobody else."""
+class RowsWithout:
+    """As `BronzeWithout`, of a table of gold whose rows tell of a customer, or of what two had to do with one another.
+
+    Rows with a token of theirs in one of the columns go.
+    """
 
     persons: Persons
-    columns = ("customer_token",)
+    columns: tuple[str, ...] = ("customer_token",)
 
     def __call__(self, rows: pa.Table) -> tuple[pa.Table, pa.Array]:
         """The rows of others."""
-        theirs = pc.is_in(rows["customer_token"], pa.array(sorted(self.persons.tokens), pa.string())).combine_chunks()
+        tokens = pa.array(sorted(self.persons.tokens), pa.string())
+        theirs = reduce(pc.or_, [pc.is_in(rows[name], tokens) for name in self.columns]).combine_chunks()
         return rows.filter(pc.invert(theirs)), theirs
 
 

@@ -436,6 +436,25 @@ FAILURES_DAILY = Table(
     partitioned_by=("event_date",),
 )
 
+PAIRS_DAILY = Table(
+    name="gold_pairs_daily",
+    grain="one row per day, payer, payee and currency; completed transfers between two persons",
+    key=("event_date", "payer_token", "payee_token", "currency"),
+    columns=_columns(
+        ("event_date", DAY, "day of event_time, UTC"),
+        ("payer_token", TEXT, "token of the person who paid, as in silver"),
+        ("payee_token", TEXT, "token of the person who was paid"),
+        ("currency", TEXT, "ISO 4217 code"),
+        ("transfer_count", LONG, "completed transfers, at home or abroad"),
+        ("amount", MONEY_SUM, "their sum without fees, in `currency`"),
+        ("first_event_time", TIME, "the first of them"),
+        ("last_event_time", TIME, "the last of them"),
+    ),
+    partitioned_by=("event_date",),
+    # As with customers: tokens stay out of the log.
+    ordinal=("first_event_time",),
+)
+
 CHECK_RESULTS = Table(
     name="check_results",
     grain="one row per run of the checks, table and expectation",
@@ -616,6 +635,7 @@ GOLD = (PER_MINUTE, AGENT_5M, CORRIDOR_HOURLY)
 # Gold that `momo insights` computes day by day; the stream does not write it.
 DAILY = (
     CUSTOMERS_DAILY, KPIS_DAILY, REVENUE_DAILY, AGENTS_DAILY, MERCHANTS_DAILY, CORRIDORS_DAILY, FAILURES_DAILY,
+    PAIRS_DAILY,
 )  # fmt: skip
 TABLES = (BRONZE, SILVER, QUARANTINE, *GOLD, *DAILY, ALERTS, CHECK_RESULTS)
 LEARNED = (ANOMALIES, AGENT_LIQUIDITY, AGENT_DAY_SCORES, CUSTOMER_DAY_SCORES, CUSTOMER_SEGMENTS)

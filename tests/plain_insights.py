@@ -303,6 +303,25 @@ def corridors(rows):
     ]
 
 
+def pairs(rows):
+    sent = [r for r in rows if is_done(r) and r["transaction_type"] in TRANSFERS]
+    between = [r for r in sent if r["debit_token"] and r["credit_token"]]
+    return [
+        {
+            "payer_token": payer,
+            "payee_token": payee,
+            "currency": currency,
+            "transfer_count": len(group),
+            "amount": money(r["amount"] for r in group),
+            "first_event_time": min(r["event_time"] for r in group),
+            "last_event_time": max(r["event_time"] for r in group),
+        }
+        for (payer, payee, currency), group in grouped(
+            between, lambda r: (r["debit_token"], r["credit_token"], r["currency"])
+        ).items()
+    ]
+
+
 def failures(rows):
     def key_of_failure(row):
         reason = row.get("failure_reason") or "not stated"

@@ -108,7 +108,7 @@ class Windows:
                 wanted = np.isin(keys, only.get(windowing, np.zeros(0, np.uint64)))
                 mine, keys = mine[wanted], keys[wanted]
             is_held = self._is_held(mine, windowing)
-            self._add_to_blocks(windowing, mine[is_held], keys[is_held])
+            self._add_to_blocks(windowing, self._with_strangers(mine[is_held], windowing), keys[is_held])
             held[windowing], closed[windowing] = different(keys[is_held]), different(keys[~is_held])
         self._of_rows += self._fired_rows(batch)
         return held, closed
@@ -162,6 +162,18 @@ class Windows:
             for name, values in history.of(accounts[of_day]).items():
                 past[name][of_day] = values
         return past
+
+    def _with_strangers(self, movements: Movements, windowing: Windowing) -> Movements:
+        """Where a rule asks for it: whether a person sends money to one with whom there was nothing before that day."""
+        if self.histories is None or not any(one.of_strangers for one in self._measures(windowing)):
+            return movements
+        are_strangers = np.zeros(len(movements), bool)
+        days = movements.time // _DAY
+        for day in different(days.astype(np.uint64)).tolist():
+            sent = np.flatnonzero((days == day) & movements.is_out & (movements.persons != np.uint64(0)))
+            circle = self.histories.before(date.fromordinal(_FIRST_DAY + day)).circle
+            are_strangers[sent] = circle.are_strangers(movements.entity[sent], movements.persons[sent])
+        return replace(movements, is_to_stranger=are_strangers)
 
     def _names(self, windowing: Windowing) -> list[str]:
         return [measure.name for measure in self._measures(windowing)] + [name for name, _ in _ALWAYS]

@@ -41,12 +41,17 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass(frozen=True)
 class Movements:
-    """One element per row and entity; `row` is its place in the rows, times are microseconds since 1970."""
+    """One element per row and entity; `row` is its place in the rows, times are microseconds since 1970.
+
+    `persons` is the same for all rows between two persons, whoever pays, and 0 where there are not two. Whether they
+    are strangers, no row says: it is false until `Windows` has looked it up.
+    """
 
     row: Ints
     entity: Bits
     other: Bits
     agent: Bits
+    persons: Bits
     currency: Bits
     amount: Ints
     time: Ints
@@ -54,6 +59,7 @@ class Movements:
     is_completed: Flags
     is_between_businesses: Flags
     crosses_border: Flags
+    is_to_stranger: Flags
     types: Ints
     type_names: tuple[str, ...]
 
@@ -122,7 +128,6 @@ def _movements_of(rows: pa.Table) -> dict[str, Movements]:
     customer = np.where(all_rows.of_type("deposit"), credit, debit)
     # Money goes out of or into the customer's wallet, for an agent's movements too.
     is_cash_out = all_rows.of_type("withdrawal")[by_agent]
-    pair = mixed(np.minimum(debit, credit), np.maximum(debit, credit))
     between = np.flatnonzero(all_rows.is_between_businesses)
     paid, paying = credit[between], debit[between]
     return {
@@ -131,7 +136,7 @@ def _movements_of(rows: pa.Table) -> dict[str, Movements]:
         "business": _together(
             _seen_by(all_rows[between], paying, paid, True), _seen_by(all_rows[between], paid, paying, False)
         ),
-        "pair": _seen_by(all_rows, pair, credit, debit < credit),
+        "pair": _seen_by(all_rows, pair_of(debit, credit), credit, debit < credit),
         "row": all_rows,
     }
 
@@ -174,6 +179,11 @@ def mixed(a: Bits, b: Bits) -> Bits:
     return value ^ (value >> np.uint64(31))
 
 
+def pair_of(a: Bits, b: Bits) -> Bits:
+    """One hash of two, in whatever order."""
+    return mixed(np.minimum(a, b), np.maximum(a, b))
+
+
 @lru_cache(maxsize=1000)
 def hash_of(text: str) -> np.uint64:
     """The hash that a text has in movements."""
@@ -193,11 +203,13 @@ def _of_rows(rows: pa.Table) -> Movements:
     debit_country, credit_country = (_hashes(rows[f"{side}_country"]) for side in ("debit", "credit"))
     is_known = _is_in(rows["debit_country"]) & _is_in(rows["credit_country"])
     are_businesses = pc.and_(pc.is_null(rows["debit_token"]), pc.is_null(rows["credit_token"]))
+    debit, credit = _hashes(rows["debit_token"]), _hashes(rows["credit_token"])
     return Movements(
         row=np.arange(count),
         entity=none,
         other=none,
         agent=_hashes(rows["agent_id"]),
+        persons=np.where((debit > 0) & (credit > 0), pair_of(debit, credit), none),
         currency=_hashes(rows["currency"]),
         amount=_ten_thousandths(rows["amount"]),
         time=rows["event_time"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy(),
@@ -205,6 +217,7 @@ def _of_rows(rows: pa.Table) -> Movements:
         is_completed=pc.equal(rows["status"], "completed").to_numpy(),
         is_between_businesses=are_businesses.to_numpy(),
         crosses_border=is_known & (debit_country != credit_country),
+        is_to_stranger=np.zeros(count, bool),
         types=types.indices.to_numpy(zero_copy_only=False).astype(np.int64),
         type_names=tuple(types.dictionary.to_pylist()),
     )

@@ -39,13 +39,14 @@ class _Named:
 class Measure(_Named):
     """Something that adds up. `of` gives the value of each movement, or for `distinct` what must differ to count.
 
-    `where` says which movements count.
+    `where` says which movements count; one `of_strangers` needs to know who knew whom.
     """
 
     where: Callable[[Movements, Facts], Flags]
     of: Callable[[Movements, Facts], Ints] | None = None
     distinct: Callable[[Movements], Bits] | None = None
     combine: Combine = "sum"
+    of_strangers: bool = False
 
     def values(self, movements: Movements, facts: Facts) -> Ints:
         """What each movement adds; of a distinct measure 1 where it may count."""
@@ -75,6 +76,10 @@ def _flags(*conditions: Flags) -> Flags:
 def _paid(m: Movements) -> Flags:
     """Money that moved for its own sake, not to set something right."""
     return _flags(m.is_completed, ~m.of_type("reversal", "adjustment"))
+
+
+def _to_stranger(m: Movements) -> Flags:
+    return m.is_to_stranger
 
 
 def _all(*conditions: Callable[[Movements], Flags]) -> Callable[[Movements, Facts], Flags]:
@@ -220,9 +225,13 @@ def _compared(before: Ints, now: Ints) -> Ints:
 
 
 def _times_usual(largest: Ints, before: Ints, total: Ints, count: Ints) -> Ints:
+    """By the larger of the two."""
+    return _times(largest, np.maximum(before, (total - largest) // np.maximum(count - 1, 1)))
+
+
+def _times(value: Ints, usual: Ints) -> Ints:
     """Rounded down; 0 times nothing."""
-    usual = np.maximum(before, (total - largest) // np.maximum(count - 1, 1))
-    times: Ints = np.where(usual > 0, largest // np.maximum(usual, 1), 0)
+    times: Ints = np.where(usual > 0, value // np.maximum(usual, 1), 0)
     return times
 
 
@@ -261,6 +270,12 @@ MEASURES: tuple[Measure, ...] = (
     Measure("transfers_out_count", _PERSON, "count", "transfers sent", _all(_out, _completed, _typed(*TRANSFERS))),
     Measure("largest_transfer", _PERSON, "money", "the largest of them",
             _all(_out, _completed, _typed(*TRANSFERS)), of=_amount, combine="max"),
+    Measure("unfamiliar_payees", _PERSON, "count", "strangers to whom transfers were sent",
+            _all(_out, _completed, _typed(*TRANSFERS), _to_stranger), distinct=_other, of_strangers=True),
+    Measure("unfamiliar_sum", _PERSON, "money", "sum of transfers to strangers",
+            _all(_out, _completed, _typed(*TRANSFERS), _to_stranger), of=_amount, of_strangers=True),
+    Measure("unfamiliar_largest", _PERSON, "money", "the largest of them",
+            _all(_out, _completed, _typed(*TRANSFERS), _to_stranger), of=_amount, combine="max", of_strangers=True),
     Measure("distinct_agents", _PERSON, "count", "different agents of cash-in and cash-out",
             _all(_completed, _at_agent), distinct=_agent),
     Measure("reversed_count", _PERSON, "count", "reversals that took money from the person",
@@ -338,6 +353,9 @@ DERIVED: tuple[Derived, ...] = (
     Derived("times_usual", _PERSON, "count",
             "how often the largest transfer of before, or the mean of the others of now, is in the largest of now",
             ("largest_transfer", "usual_largest", "transfers_out_sum", "transfers_out_count"), _times_usual),
+    Derived("unfamiliar_times_usual", _PERSON, "count",
+            "how often the largest transfer of the 30 days before is in the largest transfer to a stranger",
+            ("unfamiliar_largest", "usual_largest"), _times),
     Derived("passed_through", _PERSON, "money", "what came in and went out again: the smaller of the two sums",
             ("sum_in", "sum_out"), np.minimum),
     Derived("passed_percent", _PERSON, "percent", "what went out of what came in",

@@ -1,4 +1,4 @@
-"""Customers by their tokens: what each did on a day, and how many accounts there are and are in use."""
+"""Customers by their tokens: what each did on a day and to whom, and how many accounts there are and are in use."""
 
 from datetime import date
 
@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from jobs.insights.parties import is_business
 from jobs.rules import TRANSFERS
-from schemas.tables import CUSTOMERS_DAILY, MONEY
+from schemas.tables import CUSTOMERS_DAILY, MONEY, PAIRS_DAILY
 
 ACTIVE_DAYS = (30, 90)
 # What moves no value of the customer's own choosing.
@@ -34,6 +34,25 @@ def gold_customers_daily(rows: DataFrame) -> DataFrame:
             F.max(F.when(transfer, F.col("amount"))).alias("largest_transfer_amount"),
             total(F.when(completed & F.col("pays_fee"), F.col("fee_amount"))).alias("fee_amount"),
             F.count_if(failed).alias("failed_count"),
+            F.min("event_time").alias("first_event_time"),
+            F.max("event_time").alias("last_event_time"),
+        )
+    )
+
+
+def gold_pairs_daily(rows: DataFrame) -> DataFrame:
+    """Who sent money to whom on a day: one row per (event_date, payer_token, payee_token, currency).
+
+    Completed transfers between two persons; whom silver does not name, an erased person too, is in no pair.
+    """
+    both = F.col("debit_token").isNotNull() & F.col("credit_token").isNotNull()
+    sent = rows.filter(_has_status("completed") & F.col("transaction_type").isin(*TRANSFERS) & both)
+    return (
+        sent.withColumnsRenamed({"debit_token": "payer_token", "credit_token": "payee_token"})
+        .groupBy(*PAIRS_DAILY.key)
+        .agg(
+            F.count(F.lit(1)).alias("transfer_count"),
+            total(F.col("amount")).alias("amount"),
             F.min("event_time").alias("first_event_time"),
             F.max("event_time").alias("last_event_time"),
         )

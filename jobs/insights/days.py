@@ -14,7 +14,7 @@ from jobs.command_line import day_of
 from jobs.errors import SettingsError
 from jobs.insights import daily
 from jobs.insights.charges import with_charges
-from jobs.insights.customers import gold_customers_daily
+from jobs.insights.customers import gold_customers_daily, gold_pairs_daily
 from jobs.insights.kpis import gold_kpis_daily
 from jobs.insights.reference_tables import Reference
 from jobs.lake import Lake
@@ -26,6 +26,7 @@ from schemas.tables import (
     FAILURES_DAILY,
     KPIS_DAILY,
     MERCHANTS_DAILY,
+    PAIRS_DAILY,
     REVENUE_DAILY,
     SILVER,
     Table,
@@ -123,6 +124,7 @@ def computations(
         MERCHANTS_DAILY.name: lambda: daily.gold_merchants_daily(charged),
         CORRIDORS_DAILY.name: lambda: daily.gold_corridors_daily(charged),
         FAILURES_DAILY.name: lambda: daily.gold_failures_daily(charged),
+        PAIRS_DAILY.name: lambda: gold_pairs_daily(charged),
     }
 
 

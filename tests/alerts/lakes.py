@@ -106,6 +106,22 @@ HISTORY = """
     - {name: ten, given: [{from: a, to: b, amount: 1, times: 3, days_before: 1}, {from: a, to: b, amount: 10}], expect: ten}
     - {name: new, given: [{from: a, to: b, amount: 10}], expect: silent}
 """
+STRANGERS = """
+- id: stranger
+  version: 1
+  state: active
+  owner: tests
+  entity: payer
+  window: 1 day
+  measure: unfamiliar_payees
+  bands: [{name: one, at_least: 1, severity: low, score: 100}]
+  requires: [{measure: unfamiliar_sum, at_least: {UGX: 1}}]
+  explanation: "{unfamiliar_sum} to {unfamiliar_payees} strangers"
+  typologies: {exceptional_amount: 100}
+  examples:
+    - {name: new, given: [{from: a, to: b, amount: 1, days_before: 1}, {from: a, to: c, amount: 1}], expect: one}
+    - {name: known, given: [{from: a, to: b, amount: 1, days_before: 1}, {from: b, to: a, amount: 1}], expect: silent}
+"""
 EVER = (datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from jobs.alerts.following import AlertFollower
 from jobs.lake import Lake
 from jobs.retention import readers
-from schemas.tables import CUSTOMERS_DAILY, SILVER
-from tests.alerts.lakes import HISTORY, OVERLAPPING, Followed, paid
+from schemas.tables import CUSTOMERS_DAILY, PAIRS_DAILY, SILVER
+from tests.alerts.lakes import HISTORY, OVERLAPPING, STRANGERS, Followed, paid
 from tests.builders import put_rows
 
 
@@ -215,6 +215,59 @@ def test_a_day_of_the_past_that_is_computed_late_is_taken_up_for_the_open_window
     followed.carry()
 
     assert followed.found() == [("exceptional", "ana", "ten")]
+
+
+def put_transfer_of_ana_to_ben(lake, day):
+    put_rows(lake, PAIRS_DAILY, {"event_date": day, "payer_token": "ana", "payee_token": "ben", "currency": "UGX"})
+
+
+def strangers_of(followed):
+    found = followed.lake.query("SELECT entity, reason FROM alerts WHERE rule_id = 'stranger'")
+    return [(alert["entity"], alert["reason"]) for alert in found.to_pylist()]
+
+
+@pytest.mark.parametrize(
+    ("day", "is_told"),
+    [
+        (date(2026, 3, 26), True),
+        (date(2025, 12, 27), True),
+        # Ninety-one days before, and the day itself, tell of nobody.
+        (date(2025, 12, 26), False),
+        (date(2026, 3, 27), False),
+    ],
+)
+def test_who_sent_money_to_somebody_knows_that_one_and_is_known_for_ninety_days(followed, day, is_told):
+    (followed.rules / "strangers.yaml").write_text(STRANGERS)
+    put_transfer_of_ana_to_ben(followed.lake, day)
+
+    followed.write(
+        paid("T-1", "ana", "ben", "10:05:00"),
+        paid("T-2", "ben", "ana", "10:06:00"),
+        paid("T-3", "ana", "eve", "10:07:00"),
+        paid("T-4", "ana", "eve", "10:08:00"),
+        # Of whom nobody knows anything, nobody is a stranger.
+        paid("T-5", "cal", "ben", "10:09:00"),
+        paid("T-6", "ana", "dan", "10:10:00", status="failed"),
+        paid("T-7", "ana", "dan", "10:11:00", transaction_type="merchantpay"),
+    )
+
+    assert strangers_of(followed) == [("ana", "2000 to 1 strangers")] * is_told
+
+
+def test_whom_a_day_that_is_computed_late_makes_known_is_no_stranger_in_open_windows(followed):
+    (followed.rules / "strangers.yaml").write_text(STRANGERS)
+    put_rows(
+        followed.lake,
+        PAIRS_DAILY,
+        {"event_date": date(2026, 3, 26), "payer_token": "ana", "payee_token": "cal", "currency": "UGX"},
+    )
+    followed.write(paid("T-1", "ana", "ben", "10:05:00"))
+    assert strangers_of(followed) == [("ana", "1000 to 1 strangers")]
+
+    put_transfer_of_ana_to_ben(followed.lake, date(2026, 3, 25))
+    followed.carry()
+
+    assert strangers_of(followed) == []
 
 
 def test_a_rule_that_is_changed_is_taken_up_for_the_open_windows(followed):

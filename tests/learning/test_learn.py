@@ -15,7 +15,7 @@ from jobs.erasure import _delete_noted, _erase_table
 from jobs.lake import Lake
 from jobs.learning.day_tables import put_day
 from jobs.maintenance import maintain, maintaining, tables_to_maintain
-from jobs.persons import CustomersWithout, Persons
+from jobs.persons import Persons, RowsWithout
 from schemas.tables import (
     AGENT_5M,
     AGENT_DAY_SCORES,
@@ -247,7 +247,7 @@ def test_the_rows_of_an_erased_customer_go_and_those_of_all_others_stay(segments
     token = f"k1_{7:026d}"
     before = set(segments.query(f"SELECT customer_token FROM {CUSTOMER_SEGMENTS.name}")["customer_token"].to_pylist())
 
-    _, done = _erase_table(segments, CUSTOMER_SEGMENTS, CustomersWithout(Persons({}, frozenset([token]), frozenset())))
+    _, done = _erase_table(segments, CUSTOMER_SEGMENTS, RowsWithout(Persons({}, frozenset([token]), frozenset())))
 
     after = segments.query(f"SELECT customer_token FROM {CUSTOMER_SEGMENTS.name}")["customer_token"].to_pylist()
     assert set(after) == before - {token}

@@ -9,8 +9,8 @@ from jobs import derive_insights
 from jobs.command_line import run
 from jobs.erasure import _erase_table
 from jobs.lake import Lake
-from jobs.persons import CustomersWithout, Persons
-from schemas.tables import CUSTOMERS_DAILY, DAILY, MERCHANTS_DAILY, SILVER
+from jobs.persons import Persons, RowsWithout
+from schemas.tables import CUSTOMERS_DAILY, DAILY, MERCHANTS_DAILY, PAIRS_DAILY, SILVER
 from tests.builders import put_rows
 from tests.insights import step
 
@@ -82,9 +82,10 @@ def test_a_day_computed_by_hand(lake, capsys):
         "gold_merchants_daily": (2, 0, 2, 0),
         "gold_corridors_daily": (5, 0, 5, 0),
         "gold_failures_daily": (1, 0, 1, 0),
+        "gold_pairs_daily": (3, 0, 3, 0),
     }
     assert [name for name in done] == [table.name for table in DAILY]
-    customers, kpis, revenue, agents, merchants, corridors, failures = DAILY
+    customers, kpis, revenue, agents, merchants, corridors, failures, pairs = DAILY
     said = ("country", "event_count", "in_count", "in_amount", "out_count", "out_amount", "fee_amount", "failed_count")
     assert rows(lake, customers, *said, where="customer_token = 'k1_ke3'") == [
         ("KE", 6, 3, "2000.01", 1, "200", "0", 1)
@@ -200,6 +201,11 @@ def test_a_day_computed_by_hand(lake, capsys):
     assert rows(lake, failures) == [
         ("KE", "Safaricom", "merchantpay", "KES", "insufficientFunds", 1, "300", 1),
     ]
+    assert rows(lake, pairs, "payer_token", "payee_token", "currency", "transfer_count", "amount") == [
+        ("k1_ke1", "k1_ke2", "KES", 1, "1000"),
+        ("k1_ke1", "k1_ke3", "KES", 1, "1000.01"),
+        ("k1_ke1", "k1_ug1", "KES", 1, "5000"),
+    ]
 
 
 def test_a_second_run_writes_nothing_and_a_late_event_changes_its_own_rows(lake, capsys):
@@ -225,16 +231,21 @@ def test_a_second_run_writes_nothing_and_a_late_event_changes_its_own_rows(lake,
     assert lake.newest_version(MERCHANTS_DAILY) == version + 2
 
 
-def test_of_an_erased_person_no_row_and_no_file_is_left(lake, capsys):
-    derived(lake, capsys, "--day", "2026-03-27", "--tables", CUSTOMERS_DAILY.name)
-    others = rows(lake, CUSTOMERS_DAILY, where="customer_token <> 'k1_ke3'")
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [(CUSTOMERS_DAILY, ("customer_token",)), (PAIRS_DAILY, ("payer_token", "payee_token"))],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_of_an_erased_person_no_row_and_no_file_is_left(lake, capsys, table, columns):
+    derived(lake, capsys, "--day", "2026-03-27", "--tables", table.name)
+    others = rows(lake, table, where=" AND ".join(f"{name} <> 'k1_ke3'" for name in columns))
     persons = Persons({}, frozenset({"k1_ke3"}), frozenset())
 
-    _, done = _erase_table(lake, CUSTOMERS_DAILY, CustomersWithout(persons))
+    _, done = _erase_table(lake, table, RowsWithout(persons, columns))
 
     assert done["rows"] == 1
-    assert rows(lake, CUSTOMERS_DAILY) == others
-    logs = (lake.path / CUSTOMERS_DAILY.name / "_delta_log").glob("*.json")
+    assert rows(lake, table) == others
+    logs = (lake.path / table.name / "_delta_log").glob("*.json")
     assert not any("k1_" in log.read_text() for log in logs)
 
 

@@ -18,6 +18,7 @@ from schemas.tables import (
     FAILURES_DAILY,
     KPIS_DAILY,
     MERCHANTS_DAILY,
+    PAIRS_DAILY,
     REVENUE_DAILY,
 )
 from tests import plain_insights as plain
@@ -123,6 +124,7 @@ PLAIN = {
     MERCHANTS_DAILY: lambda rows, today: plain.merchants(today),
     CORRIDORS_DAILY: lambda rows, today: plain.corridors(today),
     FAILURES_DAILY: lambda rows, today: plain.failures(today),
+    PAIRS_DAILY: lambda rows, today: plain.pairs(today),
 }
 
 
