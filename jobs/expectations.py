@@ -21,7 +21,7 @@ from schemas.tables import CHECK_RESULTS, DAILY, TABLES, Table
 
 SUITES = ROOT / "conf" / "expectations"
 SEVERITIES = ("critical", "warning", "info")
-# The daily tables are functions of silver, computed anew as often as one likes.
+# What the stream writes; the daily tables are there when somebody has computed a day.
 CHECKED = tuple(table for table in TABLES if table not in (*DAILY, CHECK_RESULTS))
 ROW_COUNT = "expect_table_row_count_to_be_between"
 
@@ -111,14 +111,24 @@ def existing_lake(path: Path) -> Lake:
     return Lake(path)
 
 
-def tables_named(names: str | None) -> list[Table]:
-    """The tables of a comma-separated list, all that have a suite for None; raises `SettingsError` for any other."""
-    with_suite = {table.name: table for table in CHECKED}
-    wanted = list(with_suite) if names is None else list(dict.fromkeys(names.split(",")))
+def tables_named(lake: Lake, names: str | None) -> list[Table]:
+    """The tables of a comma-separated list; raises `SettingsError` for one that has no suite.
+
+    For None all that the stream writes, and of the daily ones those that have rows.
+    """
+    with_suite = {table.name: table for table in (*CHECKED, *DAILY)}
+    if names is None:
+        return [*CHECKED, *(table for table in DAILY if _has_files(lake, table))]
+    wanted = list(dict.fromkeys(names.split(",")))
     unknown = [name for name in wanted if name not in with_suite]
     if unknown:
         raise SettingsError(f"--tables names '{unknown[0]}', which has no checks: choose from {', '.join(with_suite)}.")
     return [with_suite[name] for name in wanted]
+
+
+def _has_files(lake: Lake, table: Table) -> bool:
+    there = lake.open(table)
+    return there is not None and bool(there.file_uris())
 
 
 def read_suite(table: Table, future_tolerance: str, folder: Path = SUITES) -> Suite:

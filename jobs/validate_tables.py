@@ -22,13 +22,15 @@ from jobs.session import build_session
 def main(argv: Sequence[str] | None = None) -> int:
     """Check the tables; raise `DataCheckFailed` when a critical expectation fails or any could not be evaluated."""
     parser = argparse.ArgumentParser(prog="validate_tables.py", description=__doc__)
-    parser.add_argument("--tables", metavar="A,B", help="these tables alone (default: all)")
+    default = "all that the stream writes, and the daily ones that have rows"
+    parser.add_argument("--tables", metavar="A,B", help=f"these tables alone (default: {default})")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     add_settings_arguments(parser, "lake")
     arguments = parser.parse_args(argv)
     settings = settings_from(arguments)
     lake = existing_lake(settings.lake_path)
-    suites = [(table, read_suite(table, settings.stream.future_tolerance)) for table in tables_named(arguments.tables)]
+    tables, tolerance = tables_named(lake, arguments.tables), settings.stream.future_tolerance
+    suites = [(table, read_suite(table, tolerance)) for table in tables]
     checked_at = datetime.now(UTC)
     spark = build_session("momostream checks")
     checks = [check_table(spark, lake, table, suite) for table, suite in suites]

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.alerts.facts import ten_thousandths
-from jobs.alerts.movements import Bits, Flags, Ints, hashes_of, mixed, pair_of, places_in
+from jobs.alerts.movements import Bits, Flags, Ints, hashed, mixed, pair_of, places_in
 from jobs.alerts.totals import different
 from jobs.lake import Lake
 from jobs.rules import TRANSFERS
@@ -26,25 +26,6 @@ from schemas.tables import CUSTOMERS_DAILY, PAIRS_DAILY
 USUAL_DAYS = 30
 REMEMBERED_DAYS = 400
 FAMILIAR_DAYS = 90
-
-
-@dataclass(frozen=True)
-class History:
-    """Accounts in order of their hashes: transfers of `USUAL_DAYS`, the largest of them, and days without any use."""
-
-    accounts: Bits = field(default_factory=lambda: np.zeros(0, np.uint64))
-    values: Mapping[str, Ints] = field(default_factory=dict)
-    circle: "Circle" = field(default_factory=lambda: Circle())
-
-    def of(self, accounts: Bits) -> dict[str, Ints]:
-        """The values of these accounts; 0 for one that has no past."""
-        if not len(self.accounts):
-            return {name: np.zeros(len(accounts), np.int64) for name in PAST}
-        at, is_known = places_in(self.accounts, accounts)
-        return {name: np.where(is_known, self.values[name][at], 0) for name in PAST}
-
-
-PAST = ("usual_count", "usual_largest", "quiet_days")
 
 
 @dataclass(frozen=True)
@@ -66,6 +47,28 @@ class Circle:
         return np.asarray(places_in(self.persons, persons)[1] & ~places_in(self.pairs, pairs)[1])
 
 
+@dataclass(frozen=True)
+class History:
+    """Accounts in order of their hashes: transfers of `USUAL_DAYS`, the largest of them, and days without any use.
+
+    `circle` says which persons know each other.
+    """
+
+    accounts: Bits = field(default_factory=lambda: np.zeros(0, np.uint64))
+    values: Mapping[str, Ints] = field(default_factory=dict)
+    circle: Circle = field(default_factory=Circle)
+
+    def of(self, accounts: Bits) -> dict[str, Ints]:
+        """The values of these accounts; 0 for one that has no past."""
+        if not len(self.accounts):
+            return {name: np.zeros(len(accounts), np.int64) for name in PAST}
+        at, is_known = places_in(self.accounts, accounts)
+        return {name: np.where(is_known, self.values[name][at], 0) for name in PAST}
+
+
+PAST = ("usual_count", "usual_largest", "quiet_days")
+
+
 class Histories(Protocol):
     """Where the past is read."""
 
@@ -81,7 +84,7 @@ def history_of(days: pa.Table, pairs: pa.Table, day: date) -> History:
 
     `pairs` has at least a row for each two who know each other: the tokens of payer and payee.
     """
-    accounts = mixed(hashes_of(days["customer_token"].to_pylist()), hashes_of(days["currency"].to_pylist()))
+    accounts = mixed(hashed(days["customer_token"]), hashed(days["currency"]))
     order = np.argsort(accounts)
     largest = np.array([ten_thousandths(one) for one in days["usual_largest"].to_pylist()], np.int64)
     last_day = days["last_day"].cast(pa.date32()).cast(pa.int32()).to_numpy().astype(np.int64)
@@ -91,7 +94,7 @@ def history_of(days: pa.Table, pairs: pa.Table, day: date) -> History:
         # The day after the last use is the first one without.
         "quiet_days": (day - date(1970, 1, 1)).days - last_day - 1,
     }
-    circle = Circle.of(*(hashes_of(pairs[name].to_pylist()) for name in ("payer_token", "payee_token")))
+    circle = Circle.of(*(hashed(pairs[name]) for name in ("payer_token", "payee_token")))
     return History(accounts[order], {name: value[order] for name, value in values.items()}, circle)
 
 

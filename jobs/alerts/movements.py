@@ -109,7 +109,7 @@ class Batch:
 
     def row_keys(self, rows: pa.Table) -> Bits:
         """The keys of some of the rows by themselves."""
-        return mixed(_hashes(rows["transaction_reference"]), _hashes(rows["status"]))
+        return mixed(hashed(rows["transaction_reference"]), hashed(rows["status"]))
 
 
 def batch_of(rows: pa.Table) -> Batch:
@@ -120,8 +120,8 @@ def batch_of(rows: pa.Table) -> Batch:
 
 def _movements_of(rows: pa.Table) -> dict[str, Movements]:
     all_rows = _of_rows(rows)
-    debit_token, credit_token, agent = (_hashes(rows[name]) for name in ("debit_token", "credit_token", "agent_id"))
-    debit, credit = _hashes(rows["debit_party"]), _hashes(rows["credit_party"])
+    debit_token, credit_token, agent = (hashed(rows[name]) for name in ("debit_token", "credit_token", "agent_id"))
+    debit, credit = hashed(rows["debit_party"]), hashed(rows["credit_party"])
     out, come_in, by_agent = (np.flatnonzero(name) for name in (debit_token, credit_token, agent))
     outgoing = _seen_by(all_rows[out], debit_token[out], credit[out], True)
     incoming = _seen_by(all_rows[come_in], credit_token[come_in], debit[come_in], False)
@@ -196,21 +196,31 @@ def hashes_of(texts: Sequence[str]) -> Bits:
     return hashes
 
 
+def hashed(texts: pa.ChunkedArray) -> Bits:
+    """Hashes of 64 bits, each different text hashed once; 0 for null."""
+    encoded = texts.combine_chunks().dictionary_encode()
+    names = encoded.dictionary.to_numpy(zero_copy_only=False)
+    hashes = np.zeros(len(names) + 1, np.uint64)
+    hashes[:-1] = pd.util.hash_array(names, hash_key=_HASH_KEY, categorize=False)
+    places: NDArray[np.int32] = pc.fill_null(encoded.indices, len(names)).to_numpy(zero_copy_only=False)
+    return hashes[places]
+
+
 def _of_rows(rows: pa.Table) -> Movements:
     count = rows.num_rows
     types = rows["transaction_type"].combine_chunks().dictionary_encode()
     none = np.zeros(count, np.uint64)
-    debit_country, credit_country = (_hashes(rows[f"{side}_country"]) for side in ("debit", "credit"))
+    debit_country, credit_country = (hashed(rows[f"{side}_country"]) for side in ("debit", "credit"))
     is_known = _is_in(rows["debit_country"]) & _is_in(rows["credit_country"])
     are_businesses = pc.and_(pc.is_null(rows["debit_token"]), pc.is_null(rows["credit_token"]))
-    debit, credit = _hashes(rows["debit_token"]), _hashes(rows["credit_token"])
+    debit, credit = hashed(rows["debit_token"]), hashed(rows["credit_token"])
     return Movements(
         row=np.arange(count),
         entity=none,
         other=none,
-        agent=_hashes(rows["agent_id"]),
+        agent=hashed(rows["agent_id"]),
         persons=np.where((debit > 0) & (credit > 0), pair_of(debit, credit), none),
-        currency=_hashes(rows["currency"]),
+        currency=hashed(rows["currency"]),
         amount=_ten_thousandths(rows["amount"]),
         time=rows["event_time"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy(),
         is_out=np.ones(count, bool),
@@ -237,16 +247,6 @@ def _seen_by(movements: Movements, entity: Bits, other: Bits, is_out: bool | Fla
 def _together(a: Movements, b: Movements) -> Movements:
     arrays = {name: np.concatenate([vars(a)[name], vars(b)[name]]) for name in vars(a) if name != "type_names"}
     return Movements(**arrays, type_names=a.type_names)
-
-
-def _hashes(texts: pa.ChunkedArray) -> Bits:
-    """Hashes of 64 bits, each different text hashed once; 0 for null."""
-    encoded = texts.combine_chunks().dictionary_encode()
-    names = encoded.dictionary.to_numpy(zero_copy_only=False)
-    hashes = np.zeros(len(names) + 1, np.uint64)
-    hashes[:-1] = pd.util.hash_array(names, hash_key=_HASH_KEY, categorize=False)
-    places: NDArray[np.int32] = pc.fill_null(encoded.indices, len(names)).to_numpy(zero_copy_only=False)
-    return hashes[places]
 
 
 def _ten_thousandths(amounts: pa.ChunkedArray) -> Ints:

@@ -20,7 +20,24 @@ from jobs.expectations import (
     read_suite,
     tables_named,
 )
-from schemas.tables import AGENT_5M, BRONZE, CORRIDOR_HOURLY, PER_MINUTE, QUARANTINE, SILVER
+from jobs.lake import Lake
+from schemas.tables import (
+    AGENT_5M,
+    AGENTS_DAILY,
+    BRONZE,
+    CORRIDOR_HOURLY,
+    CORRIDORS_DAILY,
+    CUSTOMERS_DAILY,
+    DAILY,
+    FAILURES_DAILY,
+    KPIS_DAILY,
+    MERCHANTS_DAILY,
+    PAIRS_DAILY,
+    PER_MINUTE,
+    QUARANTINE,
+    REVENUE_DAILY,
+    SILVER,
+)
 from tests.builders import ARRIVAL, SETTINGS, agent_cash, bronze_rows, dummy, gsma, silver_rows
 
 TOLERANCE = SETTINGS.stream.future_tolerance
@@ -295,7 +312,8 @@ START = datetime(2026, 3, 27, 17, 0, tzinfo=UTC)
 CLOSED = {"is_final": True, "revision": 1, "corrected_at": ARRIVAL, "window_date": START.date()}
 MONEY = [Decimal(text) for text in ("0", "100", "5000", "7000")]
 NONE, FEE, SMALL, LARGE = MONEY
-# One good window per gold table, columns in the table's order.
+SPAN = {"first_event_time": START, "last_event_time": START + timedelta(hours=6, minutes=59)}
+# One good row per gold table, columns in the table's order; of the daily ones without the day.
 WINDOWS = {
     PER_MINUTE.name: dict(
         window_start=START, window_end=START + timedelta(minutes=1), transaction_type="transfer", currency="UGX",
@@ -312,8 +330,47 @@ WINDOWS = {
         credit_country="none", credit_operator="none", currency="UGX", transaction_count=2, amount=SMALL + LARGE,
         fee_amount=FEE, largest_amount=LARGE, **CLOSED,
     ),
+    CUSTOMERS_DAILY.name: dict(
+        customer_token="k1_a", currency="UGX", country="UG", event_count=4, in_count=1, in_amount=LARGE, out_count=2,
+        out_amount=SMALL, transfer_count=1, largest_transfer_amount=SMALL, fee_amount=FEE, failed_count=1, **SPAN,
+    ),
+    KPIS_DAILY.name: dict(
+        country="UG", currency="UGX", registered_count=4, active_30d_count=1, active_90d_count=2, activity_rate=0.25,
+        transaction_count=3, amount=SMALL + LARGE, cash_in_amount=LARGE, cash_out_amount=NONE, circulating_amount=SMALL,
+        digital_in_amount=NONE, digital_out_amount=NONE, float_amount=NONE, contra_amount=NONE, fee_amount=FEE,
+        fee_30d_amount=FEE, arpu_30d=FEE, failed_count=1, failure_rate=0.25, reversal_count=1, reversal_rate=0.5,
+        timed_count=1, seconds_to_final_p50=3.0, seconds_to_final_p95=3.0,
+    ),
+    REVENUE_DAILY.name: dict(
+        country="UG", operator="MTN", transaction_type="transfer", sub_type="p2p", currency="UGX", transaction_count=2,
+        amount=SMALL + LARGE, fee_amount=SMALL, tariff_count=2, expected_fee_amount=FEE, fee_difference=SMALL - FEE,
+        mischarged_count=1, fee_tax_amount=FEE, value_tax_amount=NONE, commission_count=1, commission_amount=FEE,
+        net_revenue=SMALL - FEE - FEE,
+    ),
+    AGENTS_DAILY.name: dict(
+        agent_id="AG-1", currency="UGX", cash_in_count=1, cash_in_amount=LARGE, cash_out_count=2, cash_out_amount=SMALL,
+        net_float=SMALL - LARGE, distinct_customers=3, commission_count=3, commission_amount=FEE, split_score=0.0,
+        split_gain=NONE,
+    ),
+    MERCHANTS_DAILY.name: dict(
+        merchant_id="MER-1", currency="UGX", transaction_count=2, amount=SMALL + LARGE, fee_amount=NONE,
+        failed_count=1, distinct_payers=1, largest_amount=LARGE,
+    ),
+    CORRIDORS_DAILY.name: dict(
+        debit_country="UG", debit_operator="MTN", credit_country="none", credit_operator="none", currency="UGX",
+        transaction_count=2, amount=SMALL + LARGE, fee_amount=FEE, distinct_payers=2, largest_amount=LARGE,
+    ),
+    FAILURES_DAILY.name: dict(
+        country="UG", operator="MTN", transaction_type="transfer", currency="UGX", failure_reason="insufficientFunds",
+        failed_count=2, failed_amount=SMALL, distinct_payers=1,
+    ),
+    PAIRS_DAILY.name: dict(
+        payer_token="k1_a", payee_token="k1_b", currency="UGX", transfer_count=2, amount=SMALL, **SPAN,
+    ),
 }  # fmt: skip
 
+ONCE = "Each key is here once a day."
+DAY_KEY = "No part of a key is missing."
 FLOAT = "The change of an agent's float is cash-out minus cash-in, to the last digit."
 TWICE = "Each window is here once for each key."
 KEY = "No part of a window's key is missing."
@@ -322,6 +379,11 @@ LARGEST = "The largest amount is no more than the sum, and no less than the aver
 MINUTE = "A window is one whole minute, UTC, under its day."
 FIVE_MINUTES = "A window is five whole minutes, UTC, under its day."
 HOUR = "A window is one whole hour, UTC, under its day."
+OF_THE_DAY = "The first and the last {} are in order and of the day, UTC."
+TIMES = "There are times to final if, and only if, transactions were timed, the median the shorter one."
+EXPECTED = (
+    "Where all have a tariff, the difference is what was charged less what was expected; where none has, nothing."
+)
 # Column, what it is made to say, and the expectation that must notice.
 TAMPERED = {
     PER_MINUTE.name: [
@@ -358,18 +420,124 @@ TAMPERED = {
         ("transaction_count", "0", "Each window has transactions and an amount, and no negative fee."),
         ("largest_amount", "NULL", LARGEST),
     ],
+    CUSTOMERS_DAILY.name: [
+        ("in_amount", "in_amount", ONCE),
+        ("customer_token", "NULL", DAY_KEY),
+        ("event_count", "3", "No count is negative, and nobody is here without an event."),
+        ("out_amount", "0", "There is money in, or out, if, and only if, a transaction says so."),
+        ("transfer_count", "3", "Transfers are among what was paid, and so is the largest of them."),
+        ("largest_transfer_amount", "5000.0001", "Transfers are among what was paid, and so is the largest of them."),
+        ("fee_amount", "NULL", "No fee is negative."),
+        ("last_event_time", "last_event_time + INTERVAL 1 MINUTE", OF_THE_DAY.format("event")),
+        ("first_event_time", "last_event_time + INTERVAL 1 SECOND", OF_THE_DAY.format("event")),
+    ],
+    KPIS_DAILY.name: [
+        ("country", "country", ONCE),
+        ("country", "NULL", DAY_KEY),
+        ("amount", "amount + 0.0001", "The flow classes add up to the amount, to the last digit."),
+        ("fee_amount", "-1", "No money is negative, and there is some if, and only if, a transaction was completed."),
+        (
+            "transaction_count",
+            "0",
+            "No money is negative, and there is some if, and only if, a transaction was completed.",
+        ),
+        ("active_30d_count", "3", "Accounts active in 30 days are among those of 90, and these among the registered."),
+        ("registered_count", "1", "Accounts active in 30 days are among those of 90, and these among the registered."),
+        ("activity_rate", "0.26", "The activity rate is that of the accounts beside it."),
+        ("activity_rate", "NULL", "The activity rate is that of the accounts beside it."),
+        ("failure_rate", "0.5", "The failure rate is that of the counts beside it."),
+        (
+            "reversal_count",
+            "2",
+            "Reversals are completed transactions, and their rate is that of the counts beside it.",
+        ),
+        ("arpu_30d", "NULL", "There is revenue per user if, and only if, there are active accounts."),
+        ("timed_count", "0", TIMES),
+        ("seconds_to_final_p95", "2.9", TIMES),
+    ],
+    REVENUE_DAILY.name: [
+        ("country", "country", ONCE),
+        ("sub_type", "NULL", DAY_KEY),
+        ("value_tax_amount", "-1", "Each row has transactions and an amount, and no negative fee, tax or commission."),
+        (
+            "net_revenue",
+            "net_revenue + 0.0001",
+            "Net revenue is what was charged less tax and commission, to the last digit.",
+        ),
+        ("mischarged_count", "3", "Of the transactions those with a tariff, and of these the mischarged."),
+        ("fee_difference", "0", EXPECTED),
+        ("tariff_count", "0", EXPECTED),
+        ("mischarged_count", "0", "Nothing differs where nobody was mischarged."),
+    ],
+    AGENTS_DAILY.name: [
+        ("agent_id", "agent_id", ONCE),
+        ("agent_id", "NULL", DAY_KEY),
+        ("cash_in_count", "-1", "No count is negative, and no agent is here without cash-in or cash-out."),
+        ("cash_in_amount", "0", "There is cash in, or out, if, and only if, a visit says so."),
+        ("net_float", "net_float + 0.0001", FLOAT),
+        ("distinct_customers", "4", "There are customers, and no more than cash-ins and cash-outs."),
+        ("commission_count", "0", "Commission is of the visits, and never negative."),
+        ("split_score", "1.1", "The split score is a share, where there was a cash-in."),
+        ("split_score", "NULL", "The split score is a share, where there was a cash-in."),
+    ],
+    MERCHANTS_DAILY.name: [
+        ("merchant_id", "merchant_id", ONCE),
+        ("currency", "NULL", DAY_KEY),
+        ("failed_count", "-1", "No count is negative, and no merchant is here without a payment."),
+        ("amount", "0", "There is an amount if, and only if, a payment was completed, and no negative fee."),
+        (
+            "distinct_payers",
+            "0",
+            "There are payers if, and only if, a payment was completed, and no more than payments.",
+        ),
+        ("largest_amount", "12001", LARGEST),
+        ("largest_amount", "NULL", LARGEST),
+    ],
+    CORRIDORS_DAILY.name: [
+        ("currency", "currency", ONCE),
+        ("debit_operator", "NULL", DAY_KEY),
+        ("fee_amount", "-1", "Each row has transactions and an amount, and no negative fee."),
+        ("distinct_payers", "3", "There are payers, and no more than transactions."),
+        ("largest_amount", "5999.9999", LARGEST),
+    ],
+    FAILURES_DAILY.name: [
+        ("currency", "currency", ONCE),
+        ("failure_reason", "NULL", DAY_KEY),
+        ("failed_amount", "0", "Each row has failures and an amount."),
+        ("distinct_payers", "3", "There are payers, and no more than failures."),
+        ("failure_reason", "'Ana Achieng has no money'", "A reason is an error code of GSMA, unknown, or not stated."),
+    ],
+    PAIRS_DAILY.name: [
+        ("amount", "amount", ONCE),
+        ("payee_token", "NULL", DAY_KEY),
+        ("transfer_count", "0", "Each row has transfers and an amount."),
+        ("last_event_time", "last_event_time + INTERVAL 1 MINUTE", OF_THE_DAY.format("transfer")),
+    ],
 }
 
 
-@pytest.mark.parametrize("table", [PER_MINUTE, AGENT_5M, CORRIDOR_HOURLY], ids=lambda table: table.name)
+@pytest.mark.parametrize("table", [PER_MINUTE, AGENT_5M, CORRIDOR_HOURLY, *DAILY], ids=lambda table: table.name)
 def test_gold_is_judged_by_its_sums_keys_and_windows(spark, table):
-    good = frame(spark, [Row(**WINDOWS[table.name])], table)
+    day = {"event_date": START.date()} if table in DAILY else {}
+    good = frame(spark, [Row(**day, **WINDOWS[table.name])], table)
     assert failing(check_rows(good, suite_of(table))) == []
 
     by_sentence = {e.description: e for e in suite_of(table).expectations}
     for column, value, sentence in TAMPERED[table.name]:
         bad = good.union(good.withColumn(column, F.expr(value)))
         assert failing(judged(bad, by_sentence[sentence])) == [sentence]
+
+
+def test_every_expectation_of_a_daily_table_is_broken_above():
+    for table in DAILY:
+        _, *sentences = (e.description for e in suite_of(table).expectations)
+        assert set(sentences) == {sentence for _, _, sentence in TAMPERED[table.name]}
+
+
+def test_a_reason_may_be_what_the_parser_may_say():
+    (reasons,) = (e for e in suite_of(FAILURES_DAILY).expectations if e.type == "expect_column_values_to_be_in_set")
+
+    assert set(reasons.kwargs["value_set"]) == {*rules.FAILURE_REASONS, "unknown", "not stated"}
 
 
 @pytest.mark.parametrize(
@@ -402,6 +570,6 @@ def test_a_lake_or_table_that_is_not_there_is_a_wrong_argument(tmp_path, capsys)
     with pytest.raises(SettingsError, match="There is no lake at"):
         existing_lake(tmp_path / "nowhere")
     with pytest.raises(SettingsError, match="'gold', which has no checks: choose from bronze_transaction_events"):
-        tables_named("silver_transactions,gold")
+        tables_named(Lake(tmp_path), "silver_transactions,gold")
     assert run(validate_tables.main, ["--lake", str(tmp_path)]) == 64
     assert "has no table bronze_transaction_events: start the stream once" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from jobs import derive_insights
+from jobs import derive_insights, validate_tables
 from jobs.command_line import run
 from jobs.erasure import _erase_table
 from jobs.lake import Lake
@@ -206,6 +206,19 @@ def test_a_day_computed_by_hand(lake, capsys):
         ("k1_ke1", "k1_ke3", "KES", 1, "1000.01"),
         ("k1_ke1", "k1_ug1", "KES", 1, "5000"),
     ]
+
+
+def test_the_checks_look_at_daily_tables_once_they_have_rows(lake, capsys):
+    def checked():
+        assert run(validate_tables.main, ["--lake", str(lake.path), "--json"]) == 65
+        checks = json.loads(capsys.readouterr().out)
+        daily = [check for check in checks if check["table_name"] in {table.name for table in DAILY}]
+        assert [finding for check in daily for finding in check["findings"] if not finding["success"]] == []
+        return [check["table_name"] for check in daily]
+
+    assert checked() == []
+    derived(lake, capsys, "--day", "2026-03-26", "--to", "2026-03-28")
+    assert checked() == [table.name for table in DAILY]
 
 
 def test_a_second_run_writes_nothing_and_a_late_event_changes_its_own_rows(lake, capsys):
