@@ -2,8 +2,13 @@
 PYTHON ?= python3
 SHELL := /bin/sh
 CLUSTER_TESTS := tests/system/test_stream_on_cluster.py tests/pipeline/test_cluster.py tests/pipeline/test_stream.py
+# Flows that take minutes: backfills, repairs, checks, every fault that is told, the stream on a real broker.
+THOROUGH := $(wildcard notebooks/*.ipynb) \
+  $(patsubst %,tests/pipeline/test_%.py,alerts_of_the_stream corrections earlier_version erasure expectations gold_backfill \
+    insights late_repeats loud_faults maintenance quarantine reconcile silver_backfill) \
+  $(patsubst %,tests/system/test_%.py,broker loud_faults_on_kafka producer second_opinion secured_kafka stream_on_kafka two_writers)
 
-.PHONY: help setup setup-bench demo test test-cluster test-kills test-faults test-hostile test-slow test-fresh-clone check lock clean
+.PHONY: help setup setup-bench demo test test-thorough test-cluster test-kills test-faults test-hostile test-slow test-fresh-clone check lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -18,9 +23,13 @@ setup-bench: ## what the benchmark's other contestants need, in .local/peers
 demo: setup ## dummy transactions through a real broker and the real stream, then a summary
 	@.venv/bin/momo demo
 
-test: ## the whole suite, the tests on the real broker included
+test: ## the suite in a quarter of an hour, tests on the real broker included
 	@$(PYTHON) -m infra.set_up dev
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest $(addprefix --ignore=,$(THOROUGH))
+
+test-thorough: ## the flows that make test leaves out, for they take twice as long again
+	@$(PYTHON) -m infra.set_up dev
+	@.venv/bin/python -m pytest $(THOROUGH)
 
 test-cluster: ## the pipeline's tests again, with executors that are processes of their own
 	@$(PYTHON) -m infra.set_up dev
