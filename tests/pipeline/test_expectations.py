@@ -199,6 +199,8 @@ def test_an_empty_table_fails_but_for_a_quarantine_where_nothing_was_refused(spa
     assert not breaks(QUARANTINE)
     # An operator without agents has none in gold: worth a warning, not an alarm.
     assert not breaks(AGENT_5M)
+    # Nor is a day that nobody has computed an alarm.
+    assert [table for table in DAILY if breaks(table)] == []
     assert failing(check_rows(spark.createDataFrame([], AGENT_5M.schema), suite_of(AGENT_5M))) != []
 
 
@@ -381,6 +383,7 @@ FIVE_MINUTES = "A window is five whole minutes, UTC, under its day."
 HOUR = "A window is one whole hour, UTC, under its day."
 OF_THE_DAY = "The first and the last {} are in order and of the day, UTC."
 TIMES = "There are times to final if, and only if, transactions were timed, the median the shorter one."
+MONEY_OF_A_ROW = "Each row has transactions and an amount, and no negative fee, tax or commission."
 EXPECTED = (
     "Where all have a tariff, the difference is what was charged less what was expected; where none has, nothing."
 )
@@ -441,6 +444,11 @@ TAMPERED = {
             "0",
             "No money is negative, and there is some if, and only if, a transaction was completed.",
         ),
+        (
+            "fee_30d_amount",
+            "NULL",
+            "No money is negative, and there is some if, and only if, a transaction was completed.",
+        ),
         ("active_30d_count", "3", "Accounts active in 30 days are among those of 90, and these among the registered."),
         ("registered_count", "1", "Accounts active in 30 days are among those of 90, and these among the registered."),
         ("activity_rate", "0.26", "The activity rate is that of the accounts beside it."),
@@ -458,7 +466,9 @@ TAMPERED = {
     REVENUE_DAILY.name: [
         ("country", "country", ONCE),
         ("sub_type", "NULL", DAY_KEY),
-        ("value_tax_amount", "-1", "Each row has transactions and an amount, and no negative fee, tax or commission."),
+        ("value_tax_amount", "-1", MONEY_OF_A_ROW),
+        ("value_tax_amount", "NULL", MONEY_OF_A_ROW),
+        ("expected_fee_amount", "NULL", MONEY_OF_A_ROW),
         (
             "net_revenue",
             "net_revenue + 0.0001",
