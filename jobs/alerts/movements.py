@@ -119,8 +119,9 @@ def batch_of(rows: pa.Table) -> Batch:
 
 
 def _movements_of(rows: pa.Table) -> dict[str, Movements]:
-    all_rows = _of_rows(rows)
     debit_token, credit_token, agent = (hashed(rows[name]) for name in ("debit_token", "credit_token", "agent_id"))
+    are_two = (debit_token > 0) & (credit_token > 0)
+    all_rows = _of_rows(rows, agent, np.where(are_two, pair_of(debit_token, credit_token), np.uint64(0)))
     debit, credit = hashed(rows["debit_party"]), hashed(rows["credit_party"])
     out, come_in, by_agent = (np.flatnonzero(name) for name in (debit_token, credit_token, agent))
     outgoing = _seen_by(all_rows[out], debit_token[out], credit[out], True)
@@ -206,20 +207,19 @@ def hashed(texts: pa.ChunkedArray) -> Bits:
     return hashes[places]
 
 
-def _of_rows(rows: pa.Table) -> Movements:
+def _of_rows(rows: pa.Table, agent: Bits, persons: Bits) -> Movements:
     count = rows.num_rows
     types = rows["transaction_type"].combine_chunks().dictionary_encode()
     none = np.zeros(count, np.uint64)
     debit_country, credit_country = (hashed(rows[f"{side}_country"]) for side in ("debit", "credit"))
     is_known = _is_in(rows["debit_country"]) & _is_in(rows["credit_country"])
     are_businesses = pc.and_(pc.is_null(rows["debit_token"]), pc.is_null(rows["credit_token"]))
-    debit, credit = hashed(rows["debit_token"]), hashed(rows["credit_token"])
     return Movements(
         row=np.arange(count),
         entity=none,
         other=none,
-        agent=hashed(rows["agent_id"]),
-        persons=np.where((debit > 0) & (credit > 0), pair_of(debit, credit), none),
+        agent=agent,
+        persons=persons,
         currency=hashed(rows["currency"]),
         amount=_ten_thousandths(rows["amount"]),
         time=rows["event_time"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy(),
