@@ -80,7 +80,9 @@ def test_an_executor_that_is_killed_costs_no_row_and_doubles_none(topic, tmp_pat
             os.kill(killed, signal.SIGKILL)
             assert stream.wait(timeout=400) == 0, log.read_text()
         finally:
-            stream.kill()
+            # Its Java and its executors too.
+            if stream.poll() is None:
+                os.killpg(stream.pid, signal.SIGKILL)
 
     assert "Lost executor" in log.read_text()
     result = reconcile(Lake(tmp_path / "lake"), topic.kafka.topic, end_offsets(topic), RING)
