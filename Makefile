@@ -11,7 +11,7 @@ THOROUGH := $(wildcard notebooks/*.ipynb) \
 .PHONY: help setup setup-bench demo test test-thorough test-cluster test-kills test-faults test-hostile test-slow test-fresh-clone check lock clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s%s\n", $$1, $$2}'
 
 setup: ## environment, JARs and settings for Spark, in this folder alone
 	@$(PYTHON) -m infra.set_up run
