@@ -1,6 +1,7 @@
 """What processes and the machine have used, from /proc: whole process trees, and who else was busy meanwhile."""
 
 import os
+import time
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,11 @@ def tree_cpu_seconds(pid: int) -> float:
     return ticks / _TICKS_PER_SECOND
 
 
+def loop_seconds() -> float:
+    """How fast one core is now: seconds for ten million additions in a Python loop, the best of three."""
+    return min(_one_loop() for _ in range(3))
+
+
 def machine_time() -> MachineTime:
     """What all cores have done since the machine's start."""
     names = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
@@ -51,6 +57,13 @@ def machine_time() -> MachineTime:
     seconds = {name: ticks / _TICKS_PER_SECOND for name, ticks in zip(names, values, strict=False)}
     busy = sum(seconds[name] for name in ("user", "nice", "system", "irq", "softirq"))
     return MachineTime(busy, seconds.get("steal", 0.0))
+
+
+def _one_loop() -> float:
+    began, total = time.perf_counter(), 0
+    for number in range(10_000_000):
+        total += number
+    return time.perf_counter() - began
 
 
 def _all_stats() -> list[tuple[int, list[str]]]:

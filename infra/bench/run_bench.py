@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from infra.bench import drain, freshness, growth, producer, roofline
-from infra.bench.processes import require_proc
+from infra.bench.processes import loop_seconds, require_proc
 from infra.bench.report import Report
 from jobs.command_line import add_settings_arguments
 from jobs.settings import ROOT
@@ -28,7 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     arguments = _parser().parse_args(argv)
     run: Run = arguments.run
-    report = run(arguments)
+    speed = loop_seconds()
+    report = run(arguments).on_machine(speed)
     if arguments.save:
         report.save()
     sys.stdout.write(report.markdown + "\n")

@@ -12,6 +12,8 @@ def test_a_time_of_each_producer_is_counted_after_its_records_were(tmp_path, cap
 
     assert main(["producer", *arguments]) == 0
 
-    contestants = json.loads(capsys.readouterr().out.splitlines()[-1])["contestants"]
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert figures["loop_s"] > 0
+    contestants = figures["contestants"]
     assert [one["name"] for one in contestants][:2] == ["momo produce", "kafka-python"]
     assert all(one["rows_per_s"] > 0 and len(one["rounds"]) == 2 for one in contestants)
