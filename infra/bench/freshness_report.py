@@ -47,7 +47,7 @@ def freshness_report(contestant: str, rate: float, minutes: float, run: Freshnes
         "is_void": slip_ms > LARGEST_SLIP_MS,
         "cores": round(run.cores, 2),
     }
-    return Report("freshness", _markdown(figures), figures)
+    return Report(f"freshness-{rate:.0f}", _markdown(figures), figures)
 
 
 def gold_seen(silver: Rows, gold: Watched) -> Floats:
