@@ -148,6 +148,8 @@ class AirtelSettings(_Group):
     """What records of Airtel Money do not say."""
 
     organisation: str
+    country: str
+    currency: str
 
 
 class PaysimSettings(_Group):

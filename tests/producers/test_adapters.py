@@ -17,7 +17,12 @@ SAMPLES = Path(__file__).parent / "samples"
 INPUTS = sorted(SAMPLES.glob("*.input.json"))
 BARE = load_settings(environment={})
 SETTINGS = load_settings(
-    environment={}, daraja__short_code="600000", mtn__organisation="our-shop", airtel__organisation="our-shop"
+    environment={},
+    daraja__short_code="600000",
+    mtn__organisation="our-shop",
+    airtel__organisation="our-shop",
+    airtel__country="UG",
+    airtel__currency="UGX",
 )
 BEGAN_AT = datetime(2026, 3, 27, 6, 0, 0, 123000, tzinfo=UTC)
 C2B = (SAMPLES / "daraja_c2b_paybill.input.json").read_text()
@@ -167,6 +172,33 @@ def test_airtels_number_gets_the_calling_code_of_its_country_once(number: str, e
     assert event(paid.replace("752123456", f'"{number}"'))["debitParty"] == [{"key": "msisdn", "value": expected}]
     assert translate(paid.replace("752123456", "75212345")) == [
         Reason("/request/subscriber/msisdn", "has not as many digits as the country's numbers")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        ("TS", "DP00900001001", "completed"),
+        ("TF", "DP00900001005", "failed"),
+        ("TIP", "DP00900001006", "pending"),
+        (None, "DP00900001001", "completed"),
+        (None, "DP00900001000", "pending"),
+        (None, "DP00900001014", "failed"),
+        ("SUCCESS", "DP00900001006", "pending"),
+    ],
+)
+def test_airtels_disbursement_is_one_transaction_in_each_state(status: str | None, code: str, expected: str) -> None:
+    answered = json.loads((SAMPLES / "airtel_disbursement.input.json").read_text())
+    answered["callback"]["data"]["transaction"]["status"] = status
+    answered["callback"]["status"]["response_code"] = code
+    told = event(json.dumps(answered))
+    assert (told["transactionStatus"], told["transactionReference"]) == (expected, "external-AB1410001")
+
+
+def test_a_disbursement_of_a_country_that_nobody_names_is_refused() -> None:
+    asked = (SAMPLES / "airtel_disbursement.input.json").read_text()
+    assert translate(asked, settings=BARE) == [
+        Reason("/request/payee/country", "is none of conf/reference/countries.csv")
     ]
 
 
