@@ -7,7 +7,7 @@ records look like is tried by a plain comparison before a regular expression or 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs import rules
+from jobs import metadata, rules
 from jobs.parsing import (
     exact,
     has_half_a_character,
@@ -80,7 +80,7 @@ def _typed(records: DataFrame, dummy: DummySettings, future_tolerance: str) -> D
     """Both formats as one set of columns."""
     latest_event_time = F.col("kafka_timestamp") + F.expr(f"interval {future_tolerance}")
     return (
-        records.withColumns(_event_time_text())
+        records.withColumns(_event_time_text() | {"balances": metadata.balances()})
         .withColumns(_transaction_columns(dummy))
         .withColumns({"agent_id": _agent_id(), "latest_event_time": latest_event_time})
     )
@@ -101,8 +101,9 @@ def _transaction_columns(dummy: DummySettings) -> dict[str, Column]:
         "credit_party": _party("credit"),
         "debit_msisdn": F.when(F.col("debit_is_phone"), F.col("debit_value")),
         "credit_msisdn": F.when(F.col("credit_is_phone"), F.col("credit_value")),
-        "channel": F.coalesce(_channel(), F.lit("unknown")),
-        "failure_reason": _failure_reason(),
+        "channel": F.coalesce(metadata.channel(), F.lit("unknown")),
+        "failure_reason": metadata.failure_reason(),
+        **{name: F.col(f"balances.{name}") for name in metadata.BALANCES},
         "event_time": _is_dummy_then(_local_time(dummy.time_zone), _instant(F.col("event_time_text"))),
         "assumed": _is_dummy_then(F.array(*map(F.lit, ASSUMED)), F.array().cast("array<string>")),
     }
@@ -136,28 +137,6 @@ def _party(side: str) -> Column:
     """`key:value` of the party, null when either is missing."""
     key, value = F.col(f"{side}_key"), F.col(f"{side}_value")
     return F.when((key != "") & (value != ""), F.concat(key, F.lit(":"), value))
-
-
-def _channel() -> Column:
-    found = _noted("channel")
-    return F.when((found != "") & (F.length(found) <= 64), F.lower(found))
-
-
-def _failure_reason() -> Column:
-    """Of GSMA's codes alone: what else a provider says may be a name or a number, and stays in the payload."""
-    is_noted = F.col("payload").contains("failure_reason") | has_spelt_letters()
-    reason = F.when(is_noted, _noted("failure_reason"))
-    return F.when(reason.isin(*rules.FAILURE_REASONS), reason).when(reason.isNotNull(), "unknown")
-
-
-def _noted(key: str) -> Column:
-    """What `metadata` says, GSMA's list of key and value or the plain object some providers send."""
-    metadata = F.col("event.metadata")
-    first = F.get(metadata, F.lit(0))
-    in_list = F.get(F.filter(metadata, lambda one: one["key"] == key), F.lit(0))["value"]
-    # An object is null as a list.
-    in_object = F.when(F.col("payload").contains('"metadata"'), F.get_json_object("payload", f"$.metadata.{key}"))
-    return F.when(first["key"] == key, first["value"]).when(metadata.isNotNull(), in_list).otherwise(in_object)
 
 
 def _event_time_text() -> dict[str, Column]:

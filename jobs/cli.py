@@ -20,7 +20,7 @@ COMMANDS = {
     "backfill": ("jobs.backfill_transactions", "compute days anew: gold and alerts from silver, silver from bronze"),
     "insights": (
         "jobs.derive_insights",
-        "daily gold: customers, key figures, revenue, agents, merchants, corridors, failures, pairs",
+        "daily gold: customers, key figures, revenue, agents, merchants, corridors, failures, pairs, balances",
     ),
     "alerts": ("jobs.list_alerts", "list | suspects: what the rules found, and on whom several of them agree"),
     "rules": ("jobs.manage_rules", "list | test | backtest: the rules of alerts, on their examples and on silver"),

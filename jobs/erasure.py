@@ -30,6 +30,7 @@ from jobs.reconciliation import same_record, uncarried
 from jobs.tokens import ERASED
 from schemas.tables import (
     ALERTS,
+    BALANCES_DAILY,
     BRONZE,
     CUSTOMER_DAY_SCORES,
     CUSTOMER_SEGMENTS,
@@ -96,6 +97,7 @@ def erase(lake: Lake, persons: Persons, topic_retention_days: int) -> dict[str, 
         (CUSTOMER_DAY_SCORES, of_customers),
         (CUSTOMER_SEGMENTS, of_customers),
         (PAIRS_DAILY, RowsWithout(persons, ("payer_token", "payee_token"))),
+        (BALANCES_DAILY, RowsWithout(persons, ("account",))),
         (ALERTS, AlertsWithout(persons)),
     ]
     for table, without in others:

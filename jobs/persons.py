@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from jobs.alerts.movements import PAIR_SEPARATOR
 from jobs.key_ring import KeyRing
+from jobs.metadata import BALANCES
 from jobs.msisdn import NumberPlan, digits_of
 from jobs.tokens import BUSINESSES, ERASED, LEAST_DIGITS, shown_key
 
@@ -88,7 +89,7 @@ class BronzeWithout:
     persons: Persons
     columns = (
         *_PLACE, "kafka_timestamp", "key", "payload", "payload_bytes", "agent_id",
-        "debit_party", "credit_party", "debit_msisdn", "credit_msisdn",
+        "debit_party", "credit_party", "debit_msisdn", "credit_msisdn", *BALANCES,
     )  # fmt: skip
 
     def __call__(self, rows: pa.Table) -> tuple[pa.Table, pa.Array]:
@@ -106,6 +107,7 @@ class BronzeWithout:
             party, msisdn = rows[f"{side}_party"], rows[f"{side}_msisdn"]
             changed[f"{side}_party"] = _if_else(named[side], _each(party, _erased, pa.string()), party)
             changed[f"{side}_msisdn"] = _each(msisdn, self._mask, pa.string())
+            changed |= _without_balances(rows, side, named[side])
         return _with(rows, changed), theirs
 
     def _agent(self, agent: str | None) -> str | None:
@@ -125,7 +127,7 @@ class SilverWithout:
 
     persons: Persons
     places: Mapping[str, pa.Array]
-    columns = (*_PLACE, "debit_party", "credit_party", "debit_token", "credit_token")
+    columns = (*_PLACE, "debit_party", "credit_party", "debit_token", "credit_token", *BALANCES)
 
     def __call__(self, rows: pa.Table) -> tuple[pa.Table, pa.Array]:
         """A person is known by the token, or by the place in Kafka of what bronze has."""
@@ -136,6 +138,7 @@ class SilverWithout:
             named[side] = pc.or_(pc.is_in(token, tokens), pc.is_in(place, self.places[side])).combine_chunks()
             changed[f"{side}_party"] = _if_else(named[side], _each(party, _erased, pa.string()), party)
             changed[f"{side}_token"] = _if_else(named[side], None, token)
+            changed |= _without_balances(rows, side, named[side])
         return _with(rows, changed), pc.or_(*named.values())
 
 
@@ -178,6 +181,12 @@ class RowsWithout:
 def places_of(rows: pa.Table) -> pa.ChunkedArray:
     """Each row's place in Kafka, as one text."""
     return pc.binary_join_element_wise(*(rows[name].cast(pa.string()) for name in _PLACE), " ")
+
+
+def _without_balances(rows: pa.Table, side: str, named: pa.Array) -> dict[str, pa.Array]:
+    """Balances in a row would tell which transactions are one person's. A file of an earlier version has none."""
+    names = [name for name in BALANCES if name.startswith(side) and name in rows.column_names]
+    return {name: _if_else(named, None, rows[name]) for name in names}
 
 
 def _erased(party: str | None) -> str | None:

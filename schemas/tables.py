@@ -106,6 +106,10 @@ TRANSACTION_LATER = _columns(
         TEXT,
         "why it failed, an error code of GSMA; unknown when what the record says is none; null when it says nothing",
     ),
+    ("debit_balance_before", MONEY, "what the payer's account held before, in `currency`; null when not stated"),
+    ("debit_balance_after", MONEY, "what it held after; null when not stated"),
+    ("credit_balance_before", MONEY, "what the payee's account held before, in `currency`; null when not stated"),
+    ("credit_balance_after", MONEY, "what it held after; null when not stated"),
 )
 
 BRONZE = Table(
@@ -455,6 +459,47 @@ PAIRS_DAILY = Table(
     ordinal=("first_event_time",),
 )
 
+BALANCES_DAILY = Table(
+    name="gold_balances_daily",
+    grain="one row per day, account and currency of which a completed transaction states a balance",
+    key=("event_date", "account", "currency"),
+    columns=_columns(
+        ("event_date", DAY, "day of event_time, UTC"),
+        ("account", TEXT, "a person's token, or a business's alias"),
+        ("currency", TEXT, "ISO 4217 code"),
+        ("transaction_count", LONG, "completed transactions of the account from the first to the last that states it"),
+        ("stated_count", LONG, "of these, how many state the account's balance before or after"),
+        ("opening_balance", MONEY_SUM, "before the first that states it, in `currency`"),
+        ("credit_amount", MONEY_SUM, "what came in by these transactions, in `currency`"),
+        ("debit_amount", MONEY_SUM, "what went out, fees of the account's own with it"),
+        ("closing_balance", MONEY_SUM, "after the last that states it"),
+        ("difference_amount", MONEY_SUM, "closing - (opening + credit - debit); not 0: money moved without a record"),
+        ("mismatch_count", LONG, "transactions whose own balances before and after do not differ by what they moved"),
+        ("negative_count", LONG, "transactions that state a balance below 0"),
+        ("over_limit_count", LONG, "transactions after which a person holds more than limits.csv allows anybody"),
+    ),
+    partitioned_by=("event_date",),
+    # As with customers: tokens stay out of the log.
+    ordinal=("transaction_count",),
+)
+
+TRUST_DAILY = Table(
+    name="gold_trust_daily",
+    grain="one row per day and currency of which balances or a bank's statement are known",
+    key=("event_date", "currency"),
+    columns=_columns(
+        ("event_date", DAY, "day whose end, UTC, is looked at"),
+        ("currency", TEXT, "ISO 4217 code"),
+        ("account_count", LONG, "accounts that completed transactions have moved, up to the day"),
+        ("stated_count", LONG, "of these, how many had their balance stated at least once"),
+        ("outstanding_amount", MONEY_SUM, "what these hold: their last stated balance and what moved since"),
+        ("trust_amount", MONEY_SUM, "what banks hold in trust, by trust_statements.csv; null when unknown"),
+        ("trust_ratio", RATIO, "trust_amount / outstanding_amount; null when either is unknown or nothing is held"),
+        ("difference_amount", MONEY_SUM, "trust_amount - outstanding_amount; null without a statement"),
+    ),
+    partitioned_by=("event_date",),
+)
+
 CHECK_RESULTS = Table(
     name="check_results",
     grain="one row per run of the checks, table and expectation",
@@ -635,7 +680,7 @@ GOLD = (PER_MINUTE, AGENT_5M, CORRIDOR_HOURLY)
 # Gold that `momo insights` computes day by day; the stream does not write it.
 DAILY = (
     CUSTOMERS_DAILY, KPIS_DAILY, REVENUE_DAILY, AGENTS_DAILY, MERCHANTS_DAILY, CORRIDORS_DAILY, FAILURES_DAILY,
-    PAIRS_DAILY,
+    PAIRS_DAILY, BALANCES_DAILY, TRUST_DAILY,
 )  # fmt: skip
 TABLES = (BRONZE, SILVER, QUARANTINE, *GOLD, *DAILY, ALERTS, CHECK_RESULTS)
 LEARNED = (ANOMALIES, AGENT_LIQUIDITY, AGENT_DAY_SCORES, CUSTOMER_DAY_SCORES, CUSTOMER_SEGMENTS)

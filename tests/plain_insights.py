@@ -322,6 +322,97 @@ def pairs(rows):
     ]
 
 
+def accounts_moved(rows):
+    """By account and currency, in order: place, change, balance before and after, country, day."""
+    moved = defaultdict(list)
+    for row in filter(is_done, rows):
+        payer_of_fee = "credit" if key_of(row, "debit") in BUSINESS and row["credit_token"] else "debit"
+        for side, sign in (("debit", -1), ("credit", 1)):
+            alias = row[f"{side}_party"].partition(":")[2] if key_of(row, side) in BUSINESS else None
+            account = row[f"{side}_token"] or alias
+            change = row["amount"] * sign - (row["fee_amount"] if side == payer_of_fee else 0)
+            before, after = (row.get(f"{side}_balance_{when}") for when in ("before", "after"))
+            place = (row["event_time"], row["partition"], row["offset"], sign)
+            if account:
+                country = row[f"{side}_country"]
+                moved[account, row["currency"]].append((place, change, before, after, country, row["event_date"]))
+    return {account: sorted(moves) for account, moves in moved.items()}
+
+
+def is_stated(move):
+    return move[2] is not None or move[3] is not None
+
+
+def limit_of(limits, country, currency, day):
+    theirs = [one for one in limits if (one.country, one.currency) == (country, currency) and holds(one, day)]
+    return max((one.balance for one in theirs if one.balance), default=None)
+
+
+def balances(rows, limits):
+    found = []
+    for (account, currency), moves in accounts_moved(rows).items():
+        stated = [n for n, move in enumerate(moves) if is_stated(move)]
+        if not stated:
+            continue
+        within = moves[stated[0] : stated[-1] + 1]
+        _, change, before, after, *_ = within[0]
+        opening = before if before is not None else after - change
+        _, change, before, after, *_ = within[-1]
+        closing = after if after is not None else before + change
+        credits, debits = (money(abs(m[1]) for m in within if m[1] * sign > 0) for sign in (1, -1))
+        limits_of = [limit_of(limits, country, currency, day) for *_, country, day in within]
+        found.append(
+            {
+                "account": account,
+                "currency": currency,
+                "transaction_count": len(within),
+                "stated_count": len(stated),
+                "opening_balance": opening,
+                "credit_amount": credits,
+                "debit_amount": debits,
+                "closing_balance": closing,
+                "difference_amount": closing - opening - credits + debits,
+                "mismatch_count": sum(None not in m[2:4] and m[2] + m[1] != m[3] for m in within),
+                "negative_count": sum(any(b is not None and b < 0 for b in m[2:4]) for m in within),
+                "over_limit_count": sum(
+                    None not in (m[3], limit) and m[3] > limit for m, limit in zip(within, limits_of, strict=True)
+                ),
+            }
+        )
+    return found
+
+
+def trust(rows, day, statements):
+    held = defaultdict(list)
+    for (_, currency), moves in accounts_moved(rows).items():
+        amount = None
+        for _, change, before, after, *_ in moves:
+            if before is not None or after is not None:
+                amount = after if after is not None else before + change
+            elif amount is not None:
+                amount += change
+        held[currency].append(amount)
+    found = []
+    for currency, amounts in held.items():
+        known = [amount for amount in amounts if amount is not None]
+        theirs = [one.amount for one in statements if (one.day, one.currency) == (day, currency)]
+        if known or theirs:
+            outstanding, in_trust = money(known), money(theirs) if theirs else None
+            is_ratio = in_trust is not None and outstanding > 0
+            found.append(
+                {
+                    "currency": currency,
+                    "account_count": len(amounts),
+                    "stated_count": len(known),
+                    "outstanding_amount": outstanding,
+                    "trust_amount": in_trust,
+                    "trust_ratio": float(in_trust) / float(outstanding) if is_ratio else None,
+                    "difference_amount": None if in_trust is None else in_trust - outstanding,
+                }
+            )
+    return found
+
+
 def failures(rows):
     def key_of_failure(row):
         reason = row.get("failure_reason") or "not stated"

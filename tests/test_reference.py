@@ -92,6 +92,9 @@ def test_ghanas_levy_ends_where_its_law_was_repealed(reference):
     ]
 
 
+STATED = "day,bank,currency,amount,source"
+
+
 def spoiled(folder, name, old, new):
     path = folder / name
     text = path.read_text()
@@ -120,6 +123,9 @@ def spoiled(folder, name, old, new):
         ("taxes.csv", "0.015", "1.5", "line 7: rate is 1.5, a fraction from 0 to 1 is expected."),
         ("taxes.csv", "adjustment", "gift", "line 7: exempt_types names 'gift', which is no transaction type."),
         ("limits.csv", "GH,GHS,medium", "GH,GHS,minimum", "line 6: its days overlap those of line 5."),
+        ("trust_statements.csv", STATED, f"{STATED}\n2026-03-27,first,KES,1,x\n2026-03-27,first,KES,2,x", "line 5: '2026-03-27 first KES' is in line 4 already."),
+        ("trust_statements.csv", STATED, f"{STATED}\n2026-03-27,first,KSH,1,x", "line 4: the currency 'KSH' is not in currencies.csv."),
+        ("trust_statements.csv", STATED, f"{STATED}\n2026-03-27,first,KES,-1,x", "line 4: amount is '-1', a decimal such as 1500.01 is expected."),
         ("agents.csv", "AG-UG-00001,", "AG-UG-00000,", "line 5: 'AG-UG-00000' is in line 4 already."),
         ("agents.csv", "Kampala,0.2476", "Kampala,100.2476", "line 4: latitude is from -90 to 90 degrees"),
         ("merchants.csv", "MER-UG-00001,", "MER-UG-00000,", "line 5: 'MER-UG-00000' is in line 4 already."),

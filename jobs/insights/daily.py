@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from jobs.insights.charges import with_band
 from jobs.insights.customers import total
-from jobs.insights.parties import is_business
+from jobs.insights.parties import alias_of, is_business
 from jobs.insights.reference_tables import Reference
 from schemas.tables import AGENTS_DAILY, CORRIDORS_DAILY, FAILURES_DAILY, MERCHANTS_DAILY, MONEY, REVENUE_DAILY
 
@@ -69,14 +69,12 @@ def gold_agents_daily(rows: DataFrame, reference: Reference) -> DataFrame:
 
 def gold_merchants_daily(rows: DataFrame) -> DataFrame:
     """What each merchant and biller was paid; a payee that is a person, a token in silver, is left out."""
-    key = F.substring_index("credit_party", ":", 1)
-    alias = F.substring("credit_party", F.length(key) + 2, F.length("credit_party"))
     is_paid, is_failed = _has_status("completed"), _has_status("failed")
     return (
         rows.filter(
             F.col("transaction_type").isin("merchantpay", "billpay") & is_business("credit") & (is_paid | is_failed)
         )
-        .withColumn("merchant_id", alias)
+        .withColumn("merchant_id", alias_of("credit"))
         .groupBy(*MERCHANTS_DAILY.key)
         .agg(
             F.count_if(is_paid).alias("transaction_count"),

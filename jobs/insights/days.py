@@ -13,6 +13,7 @@ from rich.table import Table as Grid
 from jobs.command_line import day_of
 from jobs.errors import SettingsError
 from jobs.insights import daily
+from jobs.insights.balances import gold_balances_daily, gold_trust_daily
 from jobs.insights.charges import with_charges
 from jobs.insights.customers import gold_customers_daily, gold_pairs_daily
 from jobs.insights.kpis import gold_kpis_daily
@@ -20,6 +21,7 @@ from jobs.insights.reference_tables import Reference
 from jobs.lake import Lake
 from schemas.tables import (
     AGENTS_DAILY,
+    BALANCES_DAILY,
     CORRIDORS_DAILY,
     CUSTOMERS_DAILY,
     DAILY,
@@ -29,6 +31,7 @@ from schemas.tables import (
     PAIRS_DAILY,
     REVENUE_DAILY,
     SILVER,
+    TRUST_DAILY,
     Table,
 )
 
@@ -125,6 +128,8 @@ def computations(
         CORRIDORS_DAILY.name: lambda: daily.gold_corridors_daily(charged),
         FAILURES_DAILY.name: lambda: daily.gold_failures_daily(charged),
         PAIRS_DAILY.name: lambda: gold_pairs_daily(charged),
+        BALANCES_DAILY.name: lambda: gold_balances_daily(charged, reference.limits),
+        TRUST_DAILY.name: lambda: gold_trust_daily(until, day, reference.trust_statements),
     }
 
 

@@ -22,6 +22,7 @@ from jobs.insights.reference_tables import (
     Reference,
     Tariff,
     Tax,
+    TrustStatement,
     days_of,
 )
 from jobs.msisdn import REFERENCE
@@ -41,12 +42,14 @@ def read_reference(folder: Path = REFERENCE) -> Reference:
     _refuse_overlap(taxes, lambda row: (row.country, row.currency, row.base))
     limits = read_rows(folder / "limits.csv", Limit)
     _refuse_overlap(limits, lambda row: (row.country, row.currency, row.kyc_tier))
+    statements = read_rows(folder / "trust_statements.csv", TrustStatement)
+    _refuse_twice(statements, lambda row: f"{row.day} {row.bank} {row.currency}")
     agents, merchants = read_rows(folder / "agents.csv", Agent), read_rows(folder / "merchants.csv", Merchant)
     for agent in agents:
         _check_agent(agent)
     _refuse_twice(agents, lambda row: row.agent_id)
     _refuse_twice(merchants, lambda row: row.merchant_id)
-    for of_currency in (limits, agents, merchants):
+    for of_currency in (limits, statements, agents, merchants):
         _refuse_unknown_currency(of_currency, units)
     return Reference(
         currencies=_rows(currencies),
@@ -54,6 +57,7 @@ def read_reference(folder: Path = REFERENCE) -> Reference:
         commissions=_rows(commissions),
         taxes=_rows(taxes),
         limits=_rows(limits),
+        trust_statements=_rows(statements),
         agents=_rows(agents),
         merchants=_rows(merchants),
     )

@@ -93,6 +93,17 @@ class Limit:
 
 
 @dataclass(frozen=True)
+class TrustStatement:
+    """What a bank holds in trust for the holders of e-money, at the end of a day (UTC), by its statement."""
+
+    day: date
+    bank: str
+    currency: str
+    amount: Decimal
+    source: str
+
+
+@dataclass(frozen=True)
 class Agent:
     """An agent, where it stands in degrees, and the e-money it should never have less of."""
 
@@ -124,6 +135,7 @@ class Reference:
     commissions: tuple[Commission, ...]
     taxes: tuple[Tax, ...]
     limits: tuple[Limit, ...]
+    trust_statements: tuple[TrustStatement, ...]
     agents: tuple[Agent, ...]
     merchants: tuple[Merchant, ...]
 

@@ -76,7 +76,7 @@ def c2b_confirmation(sent: Sent, settings: DarajaSettings) -> Record:
         "creditParty": payee + ([{"key": "consumerno", "value": account}] if account else []),
         "creationDate": wall_clock(record, "TransTime", "%Y%m%d%H%M%S", settings.time_zone),
     }
-    notes = {"invoice_number": text(record, "InvoiceNumber"), "organisation_balance": balance}
+    notes = {"invoice_number": text(record, "InvoiceNumber"), "credit_balance_after": amount(balance)}
     return event(fields, "daraja_c2b", "TransTime", ("currency", "event_time_zone"), notes)
 
 
@@ -147,7 +147,13 @@ def b2c_result(sent: Sent, settings: DarajaSettings) -> Record:
     by_settings = [] if payer or not settings.short_code else ["debit_party"]
     assumed = ["currency", *(["event_time_zone"] if completed else []), *by_settings]
     time_source = "TransactionCompletedDateTime" if completed else received_by
-    notes = {"channel": "api", **_failure(code), "conversation_id": text(result, "ConversationID")}
+    held = amount(values.get("B2CUtilityAccountAvailableFunds"))
+    notes = {
+        "channel": "api",
+        **_failure(code),
+        "conversation_id": text(result, "ConversationID"),
+        "debit_balance_after": held,
+    }
     return event(fields, "daraja_b2c", time_source, assumed, notes)
 
 

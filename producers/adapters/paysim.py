@@ -22,7 +22,11 @@ _TYPES: dict[str, tuple[str, str | None]] = {
     "PAYMENT": ("merchantpay", None),
     "TRANSFER": ("transfer", "p2p"),
 }
-_LABELS = ("isFraud", "isFlaggedFraud", "oldbalanceOrg", "newbalanceOrig", "oldbalanceDest", "newbalanceDest")
+_LABELS = ("isFraud", "isFlaggedFraud")
+_BALANCES = {
+    "origin": {"before": "oldbalanceOrg", "after": "newbalanceOrig"},
+    "destination": {"before": "oldbalanceDest", "after": "newbalanceDest"},
+}
 
 
 def is_one(record: Record) -> bool:
@@ -53,8 +57,19 @@ def canonical(sent: Sent, settings: PaysimSettings) -> Record:
         "creditParty": origin if is_cash_in else destination,
         "creationDate": _hour(required(record, "step"), settings),
     }
-    notes = {"reference_source": "row", **{name: text(record, name) for name in _LABELS}}
+    labels = {name: text(record, name) for name in _LABELS}
+    notes = {"reference_source": "row", **labels, **_balances(record, "destination" if is_cash_in else "origin")}
     return event(fields, "paysim", "step", ("currency", "event_time", "status"), notes)
+
+
+def _balances(record: Record, payer: str) -> dict[str, str | None]:
+    """The balances that a row states. It has 0 for every merchant's, which nobody keeps there."""
+    known = ("origin",) if required(record, "nameDest").startswith("M") else ("origin", "destination")
+    return {
+        f"{'debit' if side == payer else 'credit'}_balance_{when}": amount(text(record, column))
+        for side in known
+        for when, column in _BALANCES[side].items()
+    }
 
 
 def _party(name: str) -> Party:

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -15,9 +16,10 @@ from jobs.erasure import _erase_table, erase, find_persons
 from jobs.errors import TryAgain
 from jobs.lake import Lake
 from jobs.maintenance import maintain, maintaining
+from jobs.metadata import BALANCES
 from jobs.persons import BronzeWithout
 from jobs.reconciliation import reconcile
-from schemas.tables import ALERTS, BRONZE, CUSTOMERS_DAILY, GOLD, PAIRS_DAILY, QUARANTINE, SILVER
+from schemas.tables import ALERTS, BALANCES_DAILY, BRONZE, CUSTOMERS_DAILY, GOLD, PAIRS_DAILY, QUARANTINE, SILVER
 from tests.builders import RING, SETTINGS, agent_cash, gsma
 from tests.pipeline.test_maintenance import NOTHING_KEPT
 
@@ -30,16 +32,22 @@ def phone(number):
 
 
 OF_PERSONS = [f"{side}_{what}" for side in ("debit", "credit") for what in ("party", "token", "country", "operator")]
-OF_PERSONS += ["agent_id", "assumed", "amount", "offset"]
+OF_PERSONS += ["agent_id", "assumed", "amount", "offset", *BALANCES]
 ANY_ORDER = {"ignore_row_order": True, "ignore_nullable": True, "ignore_metadata": True}
 
+OF_GRACE = gsma(
+    transactionReference="T-1",
+    debitParty=phone(GRACE),
+    descriptionText=NAME,
+    metadata=[{"key": f"{side}_balance_after", "value": held} for side, held in (("debit", "125.25"), ("credit", "9"))],
+)
 RECORDS = [
-    gsma(transactionReference="T-1", debitParty=phone(GRACE), descriptionText=NAME),
+    OF_GRACE,
     gsma(transactionReference="T-2", creditParty=phone("+256 777 999 111"), creationDate="2026-03-26T10:00:00Z"),
     gsma(transactionReference="T-3", debitParty=[{"key": "walletid", "value": GRACE}]),
     agent_cash("deposit", "AG-1", GRACE, transactionReference="T-4"),
     agent_cash("deposit", GRACE, JOHN, transactionReference="T-5"),
-    gsma(transactionReference="T-1", debitParty=phone(GRACE), descriptionText=NAME),
+    OF_GRACE,
     gsma(transactionReference="T-6", debitParty=phone(GRACE), descriptionText=NAME, amount="0"),
     b'{"to": "2560-777-999-111',
     b'\xff{"to": "256777999111"}',
@@ -88,7 +96,7 @@ def test_a_person_is_erased_to_the_last_byte_and_the_books_stay_as_they_are(stre
     assert sorted(stream.rows(money)) == books
     assert proof(stream).is_clean
     done = {name: (table["rows"], table["files"]) for name, table in certificate["tables"].items()}
-    none = dict.fromkeys((CUSTOMERS_DAILY.name, PAIRS_DAILY.name, ALERTS.name), (0, 0))
+    none = dict.fromkeys((CUSTOMERS_DAILY.name, PAIRS_DAILY.name, BALANCES_DAILY.name, ALERTS.name), (0, 0))
     assert done == none | {BRONZE.name: (9, 1), SILVER.name: (5, 2)}
     assert certificate["tokens"] == [RING.token(GRACE)]
     assert certificate["in_kafka_until"].startswith("2026-04-03 18:00:00")
@@ -104,6 +112,8 @@ def test_a_person_is_erased_to_the_last_byte_and_the_books_stay_as_they_are(stre
         ("T-5", "identityalias:erased", john),
         ("T-7", john, payee),
     ]
+    held = "SELECT DISTINCT debit_balance_after, credit_balance_after FROM {} WHERE transaction_reference = 'T-1'"
+    assert [stream.rows(held.format(table.name)) for table in (BRONZE, SILVER)] == [[(None, Decimal(9))]] * 2
     # Made again of bronze, silver would be the same.
     accepted = silver.transactions(lake.read(stream.spark, BRONZE).filter("offset <> 5"))
     made = enrichment.with_steps(accepted, enrichment.silver_columns(RING)).select(OF_PERSONS)

@@ -24,6 +24,7 @@ from jobs.lake import Lake
 from schemas.tables import (
     AGENT_5M,
     AGENTS_DAILY,
+    BALANCES_DAILY,
     BRONZE,
     CORRIDOR_HOURLY,
     CORRIDORS_DAILY,
@@ -37,6 +38,7 @@ from schemas.tables import (
     QUARANTINE,
     REVENUE_DAILY,
     SILVER,
+    TRUST_DAILY,
 )
 from tests.builders import ARRIVAL, SETTINGS, agent_cash, bronze_rows, dummy, gsma, silver_rows
 
@@ -369,6 +371,15 @@ WINDOWS = {
     PAIRS_DAILY.name: dict(
         payer_token="k1_a", payee_token="k1_b", currency="UGX", transfer_count=2, amount=SMALL, **SPAN,
     ),
+    BALANCES_DAILY.name: dict(
+        account="k1_a", currency="UGX", transaction_count=3, stated_count=2, opening_balance=SMALL, credit_amount=LARGE,
+        debit_amount=FEE, closing_balance=SMALL + LARGE - FEE, difference_amount=NONE, mismatch_count=0,
+        negative_count=0, over_limit_count=0,
+    ),
+    TRUST_DAILY.name: dict(
+        currency="UGX", account_count=3, stated_count=2, outstanding_amount=SMALL, trust_amount=LARGE, trust_ratio=1.4,
+        difference_amount=LARGE - SMALL,
+    ),
 }  # fmt: skip
 
 ONCE = "Each key is here once a day."
@@ -387,6 +398,9 @@ MONEY_OF_A_ROW = "Each row has transactions and an amount, and no negative fee, 
 EXPECTED = (
     "Where all have a tariff, the difference is what was charged less what was expected; where none has, nothing."
 )
+FOLLOWS = "The difference is what does not follow from opening, money in and money out, to the last digit."
+STATED = "Each row has transactions that state a balance, and no more that are wrong."
+HOLDABLE = "No account is below nothing, and no person above what limits.csv allows anybody."
 # Column, what it is made to say, and the expectation that must notice.
 TAMPERED = {
     PER_MINUTE.name: [
@@ -522,6 +536,29 @@ TAMPERED = {
         ("payee_token", "NULL", DAY_KEY),
         ("transfer_count", "0", "Each row has transfers and an amount."),
         ("last_event_time", "last_event_time + INTERVAL 1 MINUTE", OF_THE_DAY.format("transfer")),
+    ],
+    BALANCES_DAILY.name: [
+        ("account", "account", ONCE),
+        ("account", "NULL", DAY_KEY),
+        ("closing_balance", "closing_balance + 0.0001", FOLLOWS),
+        ("opening_balance", "NULL", FOLLOWS),
+        ("stated_count", "0", STATED),
+        ("stated_count", "4", STATED),
+        ("over_limit_count", "3", STATED),
+        ("difference_amount", "0.0001", "Balances follow from what moved."),
+        ("mismatch_count", "1", "Balances follow from what moved."),
+        ("negative_count", "1", HOLDABLE),
+        ("over_limit_count", "1", HOLDABLE),
+    ],
+    TRUST_DAILY.name: [
+        ("currency", "currency", ONCE),
+        ("currency", "NULL", DAY_KEY),
+        ("stated_count", "4", "Accounts whose balance is known are among those that are."),
+        ("outstanding_amount", "NULL", "Accounts whose balance is known are among those that are."),
+        ("trust_ratio", "1.39", "Ratio and difference are those of the amounts beside them."),
+        ("trust_ratio", "NULL", "Ratio and difference are those of the amounts beside them."),
+        ("difference_amount", "NULL", "Ratio and difference are those of the amounts beside them."),
+        ("trust_amount", "4999.9999", "Money in trust covers the e-money, where a bank's statement is known."),
     ],
 }
 

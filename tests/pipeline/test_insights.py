@@ -16,6 +16,14 @@ from tests.insights import step
 
 FAILED = {"status": "failed", "failure_reason": "insufficientFunds"}
 UGX = {"currency": "UGX"}
+
+
+def held(**balances):
+    """What a record states of balances, such as debit_after="100"."""
+    return {name.replace("_", "_balance_"): Decimal(amount) for name, amount in balances.items()}
+
+
+AT_MER_1, AT_KE1 = held(credit_after="5200"), held(debit_before="7500", debit_after="2400")
 ROWS = [
     # The day before, the window of 30 days and its edges, that of 90, and who has not been seen for longer.
     step("OLD-1", "transfer", "ke7", "ke8", "100", "2025-12-01 10:00:00"),
@@ -29,16 +37,16 @@ ROWS = [
     step("T-2", "transfer", "ke1", "ke3", "1000.01", "2026-03-27 10:00:00", status="pending"),
     step("T-2", "transfer", "ke1", "ke3", "1000.01", "2026-03-27 10:00:10", fee_amount="13"),
     step("T-3", "transfer", "ke9", "ke10", "50", "2026-03-27 10:30:00", status="pending"),
-    step("W-1", "withdrawal", "ke2", "AG-1", "2500", "2026-03-27 11:00:00", fee_amount="29"),
+    step("W-1", "withdrawal", "ke2", "AG-1", "2500", "2026-03-27 11:00:00", fee_amount="29", **held(debit_after="-29")),
     step("D-1", "deposit", "AG-1", "ke3", "500", "2026-03-27 12:00:00"),
     step("D-2", "deposit", "AG-1", "ke3", "500", "2026-03-27 12:05:00"),
-    step("D-3", "deposit", "AG-1", "ke1", "1000", "2026-03-27 12:10:00"),
-    step("M-1", "merchantpay", "ke3", "MER-1", "200", "2026-03-27 13:00:00", sub_type="till"),
+    step("D-3", "deposit", "AG-1", "ke1", "1000", "2026-03-27 12:10:00", **held(credit_after="5700")),
+    step("M-1", "merchantpay", "ke3", "MER-1", "200", "2026-03-27 13:00:00", sub_type="till", **AT_MER_1),
     step("M-2", "merchantpay", "ke3", "MER-1", "300", "2026-03-27 13:01:00", sub_type="till", **FAILED),
     step("R-1", "reversal", "ke2", "ke1", "1000", "2026-03-27 14:00:00", original_transaction_reference="T-1"),
-    step("I-1", "inttransfer", "ke1", "ug1", "5000", "2026-03-27 15:00:00"),
-    step("S-1", "disbursement", "ORG-1", "ke4", "9000", "2026-03-27 16:00:00"),
-    step("B-1", "billpay", "ke4", "BIL-1", "100", "2026-03-27 17:00:00"),
+    step("I-1", "inttransfer", "ke1", "ug1", "5000", "2026-03-27 15:00:00", **AT_KE1),
+    step("S-1", "disbursement", "ORG-1", "ke4", "9000", "2026-03-27 16:00:00", **held(credit_before="0")),
+    step("B-1", "billpay", "ke4", "BIL-1", "100", "2026-03-27 17:00:00", **held(debit_after="8900")),
     step("W-2", "withdrawal", "ug2", "AG-2", "20000", "2026-03-27 18:00:00", fee_amount="700", **UGX),
     # The day after.
     step("N-1", "merchantpay", "ke1", "MER-1", "100", "2026-03-28 00:00:00"),
@@ -83,9 +91,11 @@ def test_a_day_computed_by_hand(lake, capsys):
         "gold_corridors_daily": (5, 0, 5, 0),
         "gold_failures_daily": (1, 0, 1, 0),
         "gold_pairs_daily": (3, 0, 3, 0),
+        "gold_balances_daily": (4, 0, 4, 0),
+        "gold_trust_daily": (1, 0, 1, 0),
     }
     assert [name for name in done] == [table.name for table in DAILY]
-    customers, kpis, revenue, agents, merchants, corridors, failures, pairs = DAILY
+    customers, kpis, revenue, agents, merchants, corridors, failures, pairs, balances, trust = DAILY
     said = ("country", "event_count", "in_count", "in_amount", "out_count", "out_amount", "fee_amount", "failed_count")
     assert rows(lake, customers, *said, where="customer_token = 'k1_ke3'") == [
         ("KE", 6, 3, "2000.01", 1, "200", "0", 1)
@@ -206,6 +216,16 @@ def test_a_day_computed_by_hand(lake, capsys):
         ("k1_ke1", "k1_ke3", "KES", 1, "1000.01"),
         ("k1_ke1", "k1_ug1", "KES", 1, "5000"),
     ]
+    # ke1 has 4,700 before D-1, then 2,000 come and 5,000 go: 1,700. I-1 itself takes 5,000 and says 5,100. What ke2 was
+    # paid before W-1, and paid after it, is told by no balance.
+    assert rows(lake, balances) == [
+        ("MER-1", "KES", 1, 1, "5000", "200", "0", "5200", "0", 0, 0, 0),
+        ("k1_ke1", "KES", 3, 2, "4700", "2000", "5000", "2400", "700", 1, 0, 0),
+        ("k1_ke2", "KES", 1, 1, "2500", "0", "2529", "-29", "0", 0, 1, 0),
+        ("k1_ke4", "KES", 2, 2, "0", "9000", "100", "8900", "0", 0, 0, 0),
+    ]
+    # 5,200 + 2,400 + 8,900, and -29 less the 1,000 that ke2 paid later.
+    assert rows(lake, trust) == [("KES", 17, 4, "15471", None, None, None)]
 
 
 def test_the_checks_look_at_daily_tables_once_they_have_rows(lake, capsys):
@@ -213,12 +233,17 @@ def test_the_checks_look_at_daily_tables_once_they_have_rows(lake, capsys):
         assert run(validate_tables.main, ["--lake", str(lake.path), "--json"]) == 65
         checks = json.loads(capsys.readouterr().out)
         daily = [check for check in checks if check["table_name"] in {table.name for table in DAILY}]
-        assert [finding for check in daily for finding in check["findings"] if not finding["success"]] == []
-        return [check["table_name"] for check in daily]
+        broken = [one["expectation"] for check in daily for one in check["findings"] if not one["success"]]
+        return [check["table_name"] for check in daily], broken
 
-    assert checked() == []
+    assert checked() == ([], [])
     derived(lake, capsys, "--day", "2026-03-26", "--to", "2026-03-28")
-    assert checked() == [table.name for table in DAILY]
+    # These days' balances are wrong on purpose.
+    warnings = [
+        "Balances follow from what moved.",
+        "No account is below nothing, and no person above what limits.csv allows anybody.",
+    ]
+    assert checked() == ([table.name for table in DAILY], warnings)
 
 
 def test_a_second_run_writes_nothing_and_a_late_event_changes_its_own_rows(lake, capsys):

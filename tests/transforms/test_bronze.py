@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import functions as F
 
-from jobs import bronze
+from jobs import bronze, metadata
 from schemas.tables import BRONZE
 from tests.builders import SETTINGS, bronze_rows, dummy, encoded, gsma
 from tests.frames import assert_rows
@@ -235,6 +235,26 @@ def test_why_a_transaction_failed_is_told_by_codes_of_gsma_alone(spark):
     spelt = encoded(noted("requestDeclined")).replace(b"failure", b"\\u0066ailure")
     behind = gsma(metadata=[{"key": "channel", "value": "app"}, {"key": "failure_reason", "value": "requestDeclined"}])
     assert reason_of(spelt, behind, gsma(metadata={"failure_reason": "requestDeclined"})) == ["requestDeclined"] * 3
+
+
+def test_balances_are_taken_as_they_are_written_or_not_at_all(spark):
+    def noted(**balances):
+        return gsma(metadata=[{"key": key, "value": value} for key, value in {"channel": "app", **balances}.items()])
+
+    def balances_of(*records):
+        rows = bronze_rows(spark, records).orderBy("offset")
+        return [tuple(row) for row in rows.select(*metadata.BALANCES).collect()]
+
+    all_four = dict(zip(metadata.BALANCES, ("1500.01", "0", "-0.5", "999999999999999999.9999"), strict=True))
+    money = tuple(Decimal(text) for text in all_four.values())
+    assert balances_of(noted(**all_four), gsma(metadata=all_four)) == [money, money]
+    one = (None, Decimal("7.25"), None, None)
+    spelt = encoded(noted(debit_balance_after="7.25")).replace(b"debit", b"\\u0064ebit")
+    assert balances_of(noted(debit_balance_after="7.25"), spelt) == [one, one]
+    # No amounts, and numbers: a parser may have rounded these.
+    no_amounts = [noted(debit_balance_after=text) for text in ("1e3", "1,000", "", " 1", "0.00001", "NaN", 7.25)]
+    nothing = [(None,) * 4] * (len(no_amounts) + 4)
+    assert balances_of(*no_amounts, gsma(metadata={"debit_balance_after": 7.5}), gsma(), dummy(), b"{") == nothing
 
 
 @pytest.mark.parametrize("written", ["100000", "12.30", "10000000.5", "0.1", "999999999999999999.9999", "7.0000 "])

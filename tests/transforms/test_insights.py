@@ -1,6 +1,7 @@
 """Each daily table of random transactions is what plain Python makes of the same rows by its definition."""
 
 import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -10,8 +11,11 @@ from pyspark.sql import functions as F
 from jobs.insights.charges import with_charges
 from jobs.insights.days import computations
 from jobs.insights.reference import read_reference
+from jobs.insights.reference_tables import TrustStatement
+from jobs.metadata import BALANCES
 from schemas.tables import (
     AGENTS_DAILY,
+    BALANCES_DAILY,
     CORRIDORS_DAILY,
     CUSTOMERS_DAILY,
     DAILY,
@@ -20,12 +24,20 @@ from schemas.tables import (
     MERCHANTS_DAILY,
     PAIRS_DAILY,
     REVENUE_DAILY,
+    TRUST_DAILY,
 )
 from tests import plain_insights as plain
 from tests.insights import silver_frame, step
 
 DAY = date(2025, 4, 1)
-REFERENCE = read_reference()
+# No bank's statement is published, so these are the test's own; one is of another day.
+STATEMENTS = tuple(
+    TrustStatement(day, bank, currency, Decimal(amount), "the test's own")
+    for day, bank, currency, amount in (
+        (DAY, "first", "KES", "100000.5"), (DAY, "second", "KES", "7"), (date(2025, 3, 31), "first", "UGX", "1"),
+    )
+)  # fmt: skip
+REFERENCE = replace(read_reference(), trust_statements=STATEMENTS)
 PERSONS = [f"{country}{n}" for country in ("ke", "ug", "gh") for n in range(6)]
 # Who may pay whom by which kind.
 PARTIES = {
@@ -42,6 +54,10 @@ PARTIES = {
 # Edges of bands, and amounts that some of these do not reach.
 AMOUNTS = ["1", "49", "49.01", "50", "100", "100.01", "250", "500", "1000", "1010.01", "20020", "250000", "250001"]
 FEES = ["0", "7", "13", "29", "29.5", "700"]
+# Some are stated, few of them follow from one another; Kenya's limit is 500,000, Ghana's highest one 75,000.
+HELD = [None] * 8 + [Decimal(text) for text in ("0", "100", "-0.01", "1100", "75000", "75000.01", "500000", "500001")]
+# Whom silver names no more.
+ERASED = {"debit_token": None, "debit_party": "msisdn:erased"}
 # The day, both sides of its windows' edges, and the days around.
 AGES = [0, 0, 0, 0, 0, 0, 1, 29, 30, 31, 89, 90, 91, 400]
 
@@ -65,6 +81,10 @@ def random_row(draw, n):
         fee_amount=draw.choice(FEES),
         sub_type=draw.choice([None, "p2p", "airtime"]),
         failure_reason=draw.choice([None, "unknown", "insufficientFunds"]),
+        partition=draw.randrange(3),
+        offset=n,
+        **{name: draw.choice(HELD) for name in BALANCES},
+        **(ERASED if payer in PERSONS and draw.random() < 0.05 else {}),
     )
 
 
@@ -125,6 +145,8 @@ PLAIN = {
     CORRIDORS_DAILY: lambda rows, today: plain.corridors(today),
     FAILURES_DAILY: lambda rows, today: plain.failures(today),
     PAIRS_DAILY: lambda rows, today: plain.pairs(today),
+    BALANCES_DAILY: lambda rows, today: plain.balances(today, REFERENCE.limits),
+    TRUST_DAILY: lambda rows, today: plain.trust(rows, DAY, STATEMENTS),
 }
 
 
@@ -134,6 +156,15 @@ def test_a_table_is_what_its_definition_gives_in_plain_python(rows, computed, ta
 
     assert in_order(computed[table.name], table) == in_order(expected, table)
     assert len(expected) > 1
+
+
+def test_random_balances_show_what_the_table_tells_of(computed):
+    found = computed[BALANCES_DAILY.name]
+
+    for name in ("difference_amount", "mismatch_count", "negative_count", "over_limit_count"):
+        assert any(row[name] for row in found)
+    ratios = {row["currency"]: row["trust_ratio"] for row in computed[TRUST_DAILY.name]}
+    assert ratios["KES"] and ratios["UGX"] is None
 
 
 def test_the_flow_classes_add_up_to_the_money_and_the_corridors_too(computed):

@@ -7,11 +7,13 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from jobs.metadata import BALANCES
 from producers.contract import Contract
 from producers.wire import RawRecord, WireRecord
 from tests.builders import bronze_rows
 
-EVENTS = sorted((Path(__file__).parents[1] / "producers" / "samples").glob("*.event.json"))
+SAMPLES = Path(__file__).parents[1] / "producers" / "samples"
+EVENTS = sorted(SAMPLES.glob("*.event.json"))
 
 
 def test_every_golden_event_is_accepted_with_its_amount_parties_and_time(spark: SparkSession) -> None:
@@ -39,8 +41,20 @@ def test_a_failure_has_the_reason_that_its_adapter_gives_it_as_far_as_gsma_has_o
 
     assert {row["failure_reason"]: row["count"] for row in failed.collect()} == {
         "unknown": 2,
-        "insufficientFunds": 1,
+        "insufficientFunds": 2,
         "identifierError": 1,
         "requestDeclined": 1,
     }
     assert rows.filter("status != 'failed' AND failure_reason IS NOT NULL").count() == 0
+
+
+def test_the_balances_of_a_row_stand_at_the_side_of_the_account_they_are_of(spark: SparkSession) -> None:
+    samples = [SAMPLES / f"{name}.event.json" for name in ("paysim_cash_in", "paysim_payment", "daraja_c2b_paybill")]
+    rows = bronze_rows(spark, [path.read_bytes() for path in samples]).orderBy("offset").select(*BALANCES)
+
+    nothing = "None"
+    assert [tuple(map(str, row)) for row in rows.collect()] == [
+        ("608932.1700", "465695.9100", "0.0000", "143236.2600"),
+        ("170136.0000", "160296.3600", nothing, nothing),
+        (nothing, nothing, nothing, "49197.0000"),
+    ]
