@@ -25,6 +25,7 @@ from schemas.tables import Table
 
 # By which a commit is known; nothing waited to be carried on when it was made.
 ERASURE = "momo erase: persons taken out"
+FORGETTING = "momo maintain: records forgotten"
 
 
 def append(rows: DataFrame, table: Table, folder: Path, scratch: Path) -> list[str]:
@@ -62,7 +63,20 @@ def swap_erased(files: Sequence[DataFile], table: Table, folder: Path, scratch: 
     )
 
 
-def _removes(files: Sequence[DataFile]) -> list[RemoveAction]:
+def swap_forgotten(files: Sequence[DataFile], table: Table, folder: Path, scratch: Path) -> None:
+    """Put files in `scratch`, the same rows with less in them, in place of these, as `swap_erased` does.
+
+    For streams no data changes: something may wait to be carried on, and they look for that in the commits before.
+    """
+    adds = _moved_in(table, folder, scratch)
+    moved = [
+        AddAction(add.path, add.size, add.partition_values, add.modification_time, False, add.stats) for add in adds
+    ]
+    actions: list[AddAction | RemoveAction] = [*moved, *_removes(files, data_change=False)]
+    _commit(folder, actions, CommitProperties(custom_metadata={"userMetadata": FORGETTING}))
+
+
+def _removes(files: Sequence[DataFile], data_change: bool = True) -> list[RemoveAction]:
     now = time.time_ns() // 1_000_000
     return [
         RemoveAction(
@@ -70,7 +84,7 @@ def _removes(files: Sequence[DataFile]) -> list[RemoveAction]:
             size=file.size,
             partition_values=dict(file.partition),
             deletion_timestamp=now,
-            data_change=True,
+            data_change=data_change,
         )
         for file in files
     ]

@@ -10,11 +10,10 @@ import uuid
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from jobs import appending, retention
@@ -22,11 +21,12 @@ from jobs.compaction import data_files
 from jobs.enrichment import read_prefixes
 from jobs.errors import SettingsError, TryAgain
 from jobs.key_ring import KeyRing
-from jobs.lake import Lake, in_common_types
+from jobs.lake import Lake
 from jobs.money_proof import money_lines
 from jobs.msisdn import digits_of, read_number_plan
 from jobs.persons import SIDES, AlertsWithout, BronzeWithout, Persons, RowsWithout, SilverWithout, places_of
 from jobs.reconciliation import same_record, uncarried
+from jobs.rewriting import Without, rewrite, rows_with
 from jobs.tokens import ERASED
 from schemas.tables import (
     ALERTS,
@@ -39,17 +39,6 @@ from schemas.tables import (
     SILVER,
     Table,
 )
-
-
-class Without(Protocol):
-    """Takes persons out of rows that have these columns at least, and says which rows they were in."""
-
-    @property
-    def columns(self) -> Sequence[str]:
-        """What they are found by, and what is changed."""
-
-    def __call__(self, rows: pa.Table) -> tuple[pa.Table, pa.Array]:
-        """The rows without them, and a flag for each."""
 
 
 def find_persons(lake: Lake, ring: KeyRing, numbers: Iterable[str], tokens: Sequence[str]) -> Persons:
@@ -133,7 +122,7 @@ def _erase_table(lake: Lake, table: Table, without: Without) -> tuple[list[pa.Ta
     """
     folder = lake.path / table.name
     with lake.writing(table):
-        theirs = {path: _theirs(folder / path, without) for path in _files_on_disk(folder)}
+        theirs = {path: rows_with(folder / path, without) for path in _files_on_disk(folder)}
         held = {path: rows for path, rows in theirs.items() if rows is None or rows.num_rows}
         _note(lake, table, list(held))
         active = [file for file in data_files(DeltaTable(folder)) if file.path in held]
@@ -141,7 +130,7 @@ def _erase_table(lake: Lake, table: Table, without: Without) -> tuple[list[pa.Ta
             scratch = lake.path / "_appending" / table.name
             appending.make_scratch(scratch)
             for file in active:
-                _rewrite(folder / file.path, (scratch / file.path).with_name(f"part-{uuid.uuid4()}.parquet"), without)
+                rewrite(folder / file.path, (scratch / file.path).with_name(f"part-{uuid.uuid4()}.parquet"), without)
             appending.swap_erased(active, table, folder, scratch)
         version = lake.newest_version(table)
     count = sum(rows.num_rows for file in active if (rows := held[file.path]) is not None)
@@ -152,26 +141,6 @@ def _erase_table(lake: Lake, table: Table, without: Without) -> tuple[list[pa.Ta
 def _files_on_disk(folder: Path) -> list[str]:
     paths = (path.relative_to(folder) for path in folder.rglob("*.parquet"))
     return sorted(str(path) for path in paths if path.parts[0] != "_delta_log")
-
-
-def _theirs(path: Path, without: Without) -> pa.Table | None:
-    """The rows of a file that hold a person, in the columns that were looked at; None when it is no whole file."""
-    try:
-        file = pq.ParquetFile(path)
-    except pa.ArrowInvalid:
-        return None
-    groups = (file.read_row_group(i, columns=list(without.columns)) for i in range(file.num_row_groups))
-    return pa.concat_tables([rows.filter(without(rows)[1]) for rows in map(in_common_types, groups)])
-
-
-def _rewrite(path: Path, target: Path, without: Without) -> None:
-    file = pq.ParquetFile(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    schema = in_common_types(file.schema_arrow.empty_table()).schema.remove_metadata()
-    with pq.ParquetWriter(target, schema, compression="zstd") as writer:
-        for i in range(file.num_row_groups):
-            rows = in_common_types(file.read_row_group(i))
-            writer.write_table(without(rows)[0].replace_schema_metadata())
 
 
 def _places(found: Sequence[pa.Table], persons: Persons) -> dict[str, pa.Array]:

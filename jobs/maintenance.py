@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from deltalake import DeltaTable
@@ -13,9 +14,10 @@ from rich.table import Table as Grid
 
 from jobs import compaction, retention
 from jobs.errors import SettingsError
+from jobs.forgetting import forget
 from jobs.lake import Lake
 from jobs.settings import MaintainSettings
-from schemas.tables import LEARNED, TABLES, Table
+from schemas.tables import BRONZE, LEARNED, TABLES, Table
 
 _HOUR = 3600
 _FORGET_FILES = "delta.deletedFileRetentionDuration"
@@ -34,6 +36,7 @@ class Upkeep:
     bytes_freed: int = 0
     seconds: float = 0.0
     longest_hold: float = 0.0
+    records_forgotten: int = 0
     kept: str = ""
 
 
@@ -84,6 +87,7 @@ class _Maintenance:
 
     def run(self) -> Upkeep:
         started = time.perf_counter()
+        self._forget_records()
         self._join_small_files()
         if not self._dry_run:
             self._checkpoint()
@@ -92,6 +96,15 @@ class _Maintenance:
             self._done.kept = self._reason(kept_files, kept_log)
         self._done.seconds = round(time.perf_counter() - started, 3)
         return self._done
+
+    def _forget_records(self) -> None:
+        """What bronze has as text, once it is as old as it may be; its columns stay."""
+        days = self._limits.payload_retention_days
+        if self._table == BRONZE and days:
+            before = datetime.now(UTC) - timedelta(days=days)
+            scratch = _scratch(self._lake) / "forgetting"
+            self._done.records_forgotten = forget(self._lake, before, scratch, self._lock, self._dry_run)
+            self._delta = DeltaTable(self._folder)
 
     def _join_small_files(self) -> None:
         """Piece by piece; a piece of which a merge of the stream has replaced a file waits for the next time."""
@@ -185,6 +198,8 @@ def summary(done: Sequence[Upkeep], dry_run: bool) -> None:
         )
     console.print(grid)
     for table in done:
+        if table.records_forgotten:
+            console.print(f"{table.table}: the text of {table.records_forgotten:,} records was kept long enough")
         if table.kept:
             console.print(f"{table.table}: {table.kept}")
     if dry_run:

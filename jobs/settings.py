@@ -181,6 +181,7 @@ class MaintainSettings(_Group):
     target_file_mb: Positive
     vacuum_retention_hours: Positive
     log_retention_hours: Positive
+    payload_retention_days: Annotated[int, Field(ge=0)]
 
 
 class BrokerSettings(_Group):

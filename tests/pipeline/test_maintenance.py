@@ -23,8 +23,12 @@ from jobs.settings import ROOT, MaintainSettings
 from schemas.tables import BRONZE, GOLD, QUARANTINE, SILVER
 from tests.builders import RING, agent_cash, gsma
 
-NOTHING_KEPT = MaintainSettings.model_construct(target_file_mb=64, vacuum_retention_hours=0, log_retention_hours=0)
-HOURS_KEPT = MaintainSettings(target_file_mb=64, vacuum_retention_hours=1, log_retention_hours=1)
+NOTHING_KEPT = MaintainSettings.model_construct(
+    target_file_mb=64, vacuum_retention_hours=0, log_retention_hours=0, payload_retention_days=0
+)
+HOURS_KEPT = MaintainSettings(
+    target_file_mb=64, vacuum_retention_hours=1, log_retention_hours=1, payload_retention_days=0
+)
 
 
 def append(stream, first, last, table=SILVER):
