@@ -17,12 +17,13 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs.errors import SettingsError
 from jobs.lake import Lake
 from jobs.settings import ROOT
-from schemas.tables import CHECK_RESULTS, DAILY, TABLES, Table
+from schemas.tables import CHECK_RESULTS, DAILY, LEARNED, TABLES, Table
 
 SUITES = ROOT / "conf" / "expectations"
 SEVERITIES = ("critical", "warning", "info")
-# What the stream writes; the daily tables are there when somebody has computed a day.
+# What the stream writes; the others are there when somebody has computed a day, or learned from one.
 CHECKED = tuple(table for table in TABLES if table not in (*DAILY, CHECK_RESULTS))
+BY_DAY = (*DAILY, *LEARNED)
 ROW_COUNT = "expect_table_row_count_to_be_between"
 
 # Counts, and of the rows that do not fit not one: the default fetches twenty of them, phone numbers and all.
@@ -114,11 +115,11 @@ def existing_lake(path: Path) -> Lake:
 def tables_named(lake: Lake, names: str | None) -> list[Table]:
     """The tables of a comma-separated list; raises `SettingsError` for one that has no suite.
 
-    For None all that the stream writes, and of the daily ones those that have rows.
+    For None all that the stream writes, and of those by day the ones that have rows.
     """
-    with_suite = {table.name: table for table in (*CHECKED, *DAILY)}
+    with_suite = {table.name: table for table in (*CHECKED, *BY_DAY)}
     if names is None:
-        return [*CHECKED, *(table for table in DAILY if _has_files(lake, table))]
+        return [*CHECKED, *(table for table in BY_DAY if _has_files(lake, table))]
     wanted = list(dict.fromkeys(names.split(",")))
     unknown = [name for name in wanted if name not in with_suite]
     if unknown:

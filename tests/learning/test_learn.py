@@ -12,6 +12,7 @@ import pytest
 from jobs import learn_from_tables, train_anomaly_model
 from jobs.command_line import run
 from jobs.erasure import _delete_noted, _erase_table
+from jobs.expectations import check_rows, tables_named
 from jobs.lake import Lake
 from jobs.learning.day_tables import put_day
 from jobs.maintenance import maintain, maintaining, tables_to_maintain
@@ -29,6 +30,7 @@ from schemas.tables import (
 )
 from tests.builders import SETTINGS, put_rows
 from tests.learning.worlds import DAY, MIDNIGHT
+from tests.pipeline.test_expectations import failing, suite_of
 
 AGENTS, SERVED, DAYS = 210, 6, 12
 START = MIDNIGHT - timedelta(days=DAYS - 1)
@@ -114,6 +116,14 @@ def test_a_second_run_changes_nothing(trained, capsys):
     told = json.loads(capsys.readouterr().out)["tables"]
     assert [table["is_changed"] for table in told] == [False] * len(LEARNED)
     assert {name: trained.open(table).version() for name, table in zip(NAMES, LEARNED, strict=True)} == versions
+
+
+def test_what_was_learned_of_a_day_fulfils_what_is_expected_of_it(trained, spark):
+    assert learned(trained) == 0
+
+    assert set(LEARNED) <= set(tables_named(trained, None))
+    for table in LEARNED:
+        assert failing(check_rows(trained.read(spark, table), suite_of(table))) == []
 
 
 def test_scores_are_those_of_agents_and_customers_who_did_enough(trained):
