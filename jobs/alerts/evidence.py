@@ -12,7 +12,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from jobs.alerts.evaluation import Fired, Touched, Windowing, Windows
 from jobs.alerts.history import RowHistories
-from jobs.alerts.movements import Batch, batch_of, entities_of
+from jobs.alerts.movements import PAIR_SEPARATOR, Batch, batch_of, entities_of
 from jobs.alerts.rulebook import Rulebook
 from schemas.tables import ALERTS
 
@@ -63,6 +63,24 @@ def note(evidence: dict[Window, Evidence], batch: Batch, wanted: Touched) -> Non
             came[key].append((time, row["transaction_reference"]))
         for key, transactions in came.items():
             evidence[windowing, key].add(transactions)
+
+
+def names_in(batch: Batch, windows: Touched) -> set[str]:
+    """The names of the entities of these windows that have rows in the batch; of a pair both."""
+    found: dict[Window, Evidence] = {}
+    note(found, batch, windows)
+    return {name for one in found.values() for name in one.entity.split(PAIR_SEPARATOR)}
+
+
+def among(windows: Iterable[Window], touched: Touched) -> set[Window]:
+    """Which windows are touched; they are few, and the touched ones many."""
+    keys: dict[Windowing, list[int]] = defaultdict(list)
+    for windowing, key in windows:
+        keys[windowing].append(key)
+    none = np.zeros(0, np.uint64)
+    those = {windowing: np.array(of_them, np.uint64) for windowing, of_them in keys.items()}
+    there = {windowing: of_them[np.isin(of_them, touched.get(windowing, none))] for windowing, of_them in those.items()}
+    return {(windowing, key) for windowing, of_them in there.items() for key in of_them.tolist()}
 
 
 def batch_in(batch: Batch, wanted: Touched) -> Batch:

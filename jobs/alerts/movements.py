@@ -5,10 +5,10 @@ cash-out, a business for each row between two businesses, a pair of parties for 
 pays. All columns are numpy arrays of one length.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, reduce
 
 import numpy as np
 import pandas as pd
@@ -110,6 +110,13 @@ class Batch:
     def row_keys(self, rows: pa.Table) -> Bits:
         """The keys of some of the rows by themselves."""
         return mixed(hashed(rows["transaction_reference"]), hashed(rows["status"]))
+
+
+def naming(rows: pa.Table, names: Iterable[str]) -> pa.Table:
+    """The rows of silver in which one of these is the payer, the payee or the agent."""
+    wanted = pa.array(sorted(names), pa.string())
+    columns = ("debit_token", "credit_token", "agent_id", "debit_party", "credit_party")
+    return rows.filter(reduce(pc.or_, [pc.is_in(rows[name], value_set=wanted) for name in columns]))
 
 
 def batch_of(rows: pa.Table) -> Batch:

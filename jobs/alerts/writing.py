@@ -15,9 +15,20 @@ import pyarrow.compute as pc
 from jobs.alerts import progress
 from jobs.alerts.alert_table import Alert, alerts_there, changes, ending_after, put_changes, starting_within, window_of
 from jobs.alerts.evaluation import Fired, Touched, Windows
-from jobs.alerts.evidence import Evidence, Window, alert_rows, batch_in, microseconds_of, note, time_of, windows_of
+from jobs.alerts.evidence import (
+    Evidence,
+    Window,
+    alert_rows,
+    among,
+    batch_in,
+    microseconds_of,
+    names_in,
+    note,
+    time_of,
+    windows_of,
+)
 from jobs.alerts.history import LakeHistories
-from jobs.alerts.movements import Batch, batch_of
+from jobs.alerts.movements import Batch, batch_of, naming
 from jobs.alerts.rulebook import LiveRules, Rulebook
 from jobs.alerts.sending import Sending
 from jobs.alerts.silver_rows import Span, newest_event_time, read_rows, rows_between
@@ -112,15 +123,15 @@ class AlertWriter:
         self._correct(late, rows)
         of_windows = [one for one in fired if one.rule.scope == "window"]
         note(self._evidence, batch, windows_of(one for one in of_windows if self._is_known(one)))
-        self._put_open(of_windows, held, {})
+        self._put_open(of_windows, held, {}, batch)
         newest = pc.max(rows["event_time"]).as_py()
         if newest is not None and newest > self._newest:
             self._newest = newest
             self._close(closed_by(newest, self._lateness))
 
-    def _put_open(self, fired: Sequence[Fired], touched: Touched, unsure: Touched) -> None:
-        """Open windows: what the table says of them is known."""
-        self._find_evidence([one for one in fired if not self._is_known(one)])
+    def _put_open(self, fired: Sequence[Fired], touched: Touched, unsure: Touched, batch: Batch | None = None) -> None:
+        """Open windows: what the table says of them is known. `batch` are the rows that touched them, if any did."""
+        self._find_evidence([one for one in fired if not self._is_known(one)], batch)
         wanted = alert_rows(fired, self._evidence, datetime.now(UTC))
         there = self._those_in(self._there.values(), touched)
         for alert in self._put(wanted, there, self._those_in(wanted, unsure)):
@@ -158,21 +169,23 @@ class AlertWriter:
         self._sending.send(changed, {alert["alert_id"]: alert for alert in there}, again, self._rules.rulebook)
         return changed
 
-    def _find_evidence(self, fired: Sequence[Fired]) -> None:
-        """Of windows that fire for the first time, from silver."""
+    def _find_evidence(self, fired: Sequence[Fired], batch: Batch | None) -> None:
+        """Of windows that fire for the first time, from silver: its rows that name one of those who did it."""
         wanted = windows_of(fired)
+        # Each window has a row in the batch that made it fire.
+        names = None if batch is None else names_in(batch, wanted)
         for span in _joined((time_of(one.start), time_of(one.start + one.rule.length)) for one in fired):
             for rows in rows_between(self._lake, span):
-                note(self._evidence, batch_of(rows), wanted)
+                note(self._evidence, batch_of(rows if names is None else naming(rows, names)), wanted)
 
     def _is_known(self, fired: Fired) -> bool:
         return (fired.windowing, fired.key) in self._evidence
 
     def _those_in(self, alerts: Iterable[Alert], touched: Touched) -> list[Alert]:
         """The alerts of these windows."""
-        keys = {windowing: set(those.tolist()) for windowing, those in touched.items() if len(those)}
-        windows = ((alert, self._window_of(alert)) for alert in alerts if keys)
-        return [alert for alert, window in windows if window and window[1] in keys.get(window[0], ())]
+        windows = [(alert, self._window_of(alert)) for alert in alerts]
+        here = among((window for _, window in windows if window), touched)
+        return [alert for alert, window in windows if window in here]
 
     def _window_of(self, alert: Alert) -> Window | None:
         name = alert["alert_id"]
@@ -187,7 +200,7 @@ class AlertWriter:
             self._windows.close(end)
             self._there = {name: alert for name, alert in self._there.items() if alert["window_end"] > closed - HOUR}
             self._window = {name: window for name, window in self._window.items() if name in self._there}
-            held = {(windowing, key) for windowing, keys in self._windows.touched().items() for key in keys.tolist()}
+            held = among(self._evidence, self._windows.touched())
             self._evidence = {window: one for window, one in self._evidence.items() if window in held}
 
 
