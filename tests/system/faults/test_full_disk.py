@@ -21,9 +21,9 @@ pytestmark = [
 
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[None]:
+def small_disk(folder: Path, size: str = "48m") -> Iterator[None]:
     folder.mkdir(parents=True)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True)
     if mounted.returncode:
         pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.decode().strip()}")
     try:
@@ -50,6 +50,30 @@ def test_a_full_disk_stops_the_stream_and_nothing_is_lost(tmp_path, where):
             system.heal()
         finally:
             rig.end()
+
+
+def test_a_full_disk_of_the_broker_ends_it_and_nothing_acknowledged_is_lost(tmp_path):
+    # Kafka sets 20 MB of index aside for each partition.
+    with small_disk(tmp_path / "broker", "200m"):
+        rig = Rig.started(tmp_path)
+        system = Cycles(rig, Witness(rig), Traffic(seed=4))
+        try:
+            system.send(300)
+            system.heal()
+            ballast, broker = tmp_path / "broker" / "ballast", rig.broker_pid()
+            _fill(ballast)
+            rig.produce(system.traffic.lines(600), rate=300)
+            rig.wait_for(lambda: _has_ended(broker), 120, "the broker goes on without room")
+            ballast.unlink()
+            system.heal()
+        finally:
+            rig.end()
+
+
+def _has_ended(pid: int) -> bool:
+    """Nobody may have asked for its exit code yet."""
+    status = Path(f"/proc/{pid}/status")
+    return not status.exists() or "State:\tZ" in status.read_text()
 
 
 def _fill(ballast: Path) -> None:
