@@ -23,8 +23,8 @@ _TOO_LARGE = ('"Infinity"', '"-Infinity"')
 _HALF_A_CHARACTER = r"(?i)\\ud[89ab]..(?!\\ud[c-f])|(?<!\\ud[89ab]..)\\ud[c-f]"
 
 
-# A letter in JSON's spelling, which no encoder writes: a field may hide behind it.
-_SPELT_LETTER = r"\\u00([46][1-9A-Fa-f]|[57][0-9Aa])"
+# A letter or _ in JSON's spelling, which no encoder writes: a field may hide behind it.
+_SPELT_LETTER = r"\\u00([46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff])"
 
 
 def _struct(*names: str) -> StructType:

@@ -257,6 +257,13 @@ def test_balances_are_taken_as_they_are_written_or_not_at_all(spark):
     assert balances_of(*no_amounts, gsma(metadata={"debit_balance_after": 7.5}), gsma(), dummy(), b"{") == nothing
 
 
+def test_a_second_name_of_the_reference_hides_behind_no_spelling_of_its_underscore(spark):
+    hidden = encoded(dummy())[:-1] + b',"transaction\\u005fid":[{"feeType":"a"}]}'
+
+    # Fees, too, may hide behind such a spelling.
+    assert reasons(spark, [hidden]) == [["missing_reference", "bad_fee"]]
+
+
 @pytest.mark.parametrize("written", ["100000", "12.30", "10000000.5", "0.1", "999999999999999999.9999", "7.0000 "])
 def test_the_amount_of_the_dummy_record_is_the_number_as_it_is_written(spark, written):
     record = encoded(dummy()).replace(b"100000", written.encode())
