@@ -20,7 +20,7 @@ from deltalake import DeltaTable
 from jobs import appending
 from jobs.compaction import DataFile, Lock, data_files
 from jobs.lake import Lake
-from jobs.rewriting import rewrite, rows_with
+from jobs.rewriting import rewrite, rows_with, with_values
 from jobs.tokens import ERASED
 from schemas.tables import BRONZE
 
@@ -45,10 +45,7 @@ class RecordsBefore:
             "payload": pc.if_else(pc.and_(due, has_value), ERASED, rows["payload"]),
             "payload_bytes": pc.if_else(due, None, rows["payload_bytes"]),
         }
-        for name, values in changed.items():
-            place = rows.schema.get_field_index(name)
-            rows = rows.set_column(place, rows.schema.field(name), values)
-        return rows, due
+        return with_values(rows, changed), due
 
 
 def is_due(before: datetime) -> ds.Expression:

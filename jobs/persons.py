@@ -16,6 +16,7 @@ from jobs.alerts.movements import PAIR_SEPARATOR
 from jobs.key_ring import KeyRing
 from jobs.metadata import BALANCES
 from jobs.msisdn import NumberPlan, digits_of
+from jobs.rewriting import with_values
 from jobs.tokens import BUSINESSES, ERASED, LEAST_DIGITS, shown_key
 
 SIDES = ("debit", "credit")
@@ -108,7 +109,7 @@ class BronzeWithout:
             changed[f"{side}_party"] = _if_else(named[side], _each(party, _erased, pa.string()), party)
             changed[f"{side}_msisdn"] = _each(msisdn, self._mask, pa.string())
             changed |= _without_balances(rows, side, named[side])
-        return _with(rows, changed), theirs
+        return with_values(rows, changed), theirs
 
     def _agent(self, agent: str | None) -> str | None:
         """An agent's id is the business's: where it is a phone number, the name stays that silver has for it."""
@@ -139,7 +140,7 @@ class SilverWithout:
             changed[f"{side}_party"] = _if_else(named[side], _each(party, _erased, pa.string()), party)
             changed[f"{side}_token"] = _if_else(named[side], None, token)
             changed |= _without_balances(rows, side, named[side])
-        return _with(rows, changed), pc.or_(*named.values())
+        return with_values(rows, changed), pc.or_(*named.values())
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ class AlertsWithout:
         """Of a pair the other party stays."""
         before = rows["entity"]
         after = _each(before, self._without, pa.string())
-        return _with(rows, {"entity": after}), pc.not_equal(before, after).combine_chunks()
+        return with_values(rows, {"entity": after}), pc.not_equal(before, after).combine_chunks()
 
     def _without(self, entity: str | None) -> str | None:
         parties = [party.rpartition(":") for party in (entity or "").split(PAIR_SEPARATOR)]
@@ -202,10 +203,3 @@ def _each(values: pa.ChunkedArray, function: Callable[[str | None], object], typ
 def _if_else(flags: pa.Array, value: object, otherwise: pa.ChunkedArray) -> pa.ChunkedArray:
     is_array = isinstance(value, pa.Array)
     return pc.if_else(flags, value if is_array else pa.scalar(value, otherwise.type), otherwise)
-
-
-def _with(rows: pa.Table, columns: Mapping[str, pa.Array]) -> pa.Table:
-    for name, values in columns.items():
-        place = rows.schema.get_field_index(name)
-        rows = rows.set_column(place, rows.schema.field(name), values)
-    return rows

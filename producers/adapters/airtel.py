@@ -49,7 +49,8 @@ def collection(sent: Sent, settings: AirtelSettings, countries: Mapping[str, Cou
     The payer's number comes without a calling code, which the country tells. Neither has a time, nor the payee, which
     is the organisation of the settings.
     """
-    done, asked = _done_and_asked(part(sent.callback, "transaction"), sent.request)
+    done = part(sent.callback, "transaction")
+    asked = _asked(done, sent.request)
     code, own, external = required(done, "status_code"), text(done, "airtel_money_id"), required(done, "id")
     received, time_source = arrival(sent)
     subscriber = part(sent.request, "subscriber")
@@ -77,7 +78,8 @@ def disbursement(sent: Sent, settings: AirtelSettings, countries: Mapping[str, C
     Country and currency are in the request's headers: what the request does not say, the settings must. The reference
     is the request's, for while it is pending Airtel has none, and one transaction would become two.
     """
-    done, asked = _done_and_asked(part(part(sent.callback, "data"), "transaction"), sent.request)
+    done = part(part(sent.callback, "data"), "transaction")
+    asked = _asked(done, sent.request)
     status, code = _status_of_disbursement(done, part(sent.callback, "status"))
     external = required(done, "id")
     received, time_source = arrival(sent)
@@ -116,14 +118,14 @@ def _is_answer(record: Record) -> bool:
     )
 
 
-def _done_and_asked(done: Record, request: Record) -> tuple[Record, Record]:
-    """What Airtel says of the transaction, and what it was asked; raises `Refused` where these are two transactions."""
+def _asked(done: Record, request: Record) -> Record:
+    """What Airtel was asked to do; raises `Refused` where that is another transaction than the one that is done."""
     asked = part(request, "transaction")
     if not asked:
         raise Refused("", "names no amount and no customer: give the request it answers beside it (docs/sources.md)")
     if text(done, "id") != text(asked, "id"):
         raise Refused("/request/transaction/id", "is another one than the answer's")
-    return done, asked
+    return asked
 
 
 def _status_of_disbursement(done: Record, answer: Record) -> tuple[str, str]:
