@@ -32,6 +32,10 @@ def _ours(module: str) -> Callable[[], list[str]]:
     return lambda: [sys.executable, "-m", f"infra.bench.contestants.{module}"]
 
 
+def _without_alerts(name: str, module: str) -> Contestant:
+    return Contestant(name, lambda: ["env", "MOMO__STREAM__ALERTS=false", *_ours(module)()], _OUR_TABLES)
+
+
 def _workers(number: int) -> Contestant:
     """The pipeline with executors of one core each, as processes of their own beside the driver's."""
     # PySpark reads the master from here when it starts the JVM; with a session it would be too late.
@@ -49,11 +53,8 @@ CONTESTANTS = {
     contestant.name: contestant
     for contestant in (
         Contestant("momostream", _ours("momostream"), _OUR_TABLES),
-        Contestant(
-            "momostream_without_alerts",
-            lambda: ["env", "MOMO__STREAM__ALERTS=false", *_ours("momostream")()],
-            _OUR_TABLES,
-        ),
+        _without_alerts("momostream_without_alerts", "momostream"),
+        _without_alerts("momostream_bare", "momostream_bare"),
         Contestant("tutorial", _ours("tutorial"), Tables("delta", _LAYERS)),
         Contestant("polars", _peer("polars_loop.py"), Tables("delta", _LAYERS)),
         Contestant("pyflink", _peer("pyflink_sql.py"), Tables("parquet", _LAYERS)),
