@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +32,7 @@ class Rig:
     folder: Path
     stream: "subprocess.Popen[bytes] | None" = None
     producer: "subprocess.Popen[bytes] | None" = None
+    stream_environment: Mapping[str, str] = field(default_factory=dict)
     lines: list[bytes] = field(default_factory=list)
     _chunk: Path | None = None
 
@@ -45,8 +46,8 @@ class Rig:
         return ["--bootstrap", self.settings.kafka.bootstrap, "--topic", self.settings.kafka.topic]
 
     @classmethod
-    def started(cls, folder: Path) -> "Rig":
-        """A running broker with an empty topic, and nothing else yet."""
+    def started(cls, folder: Path, stream_environment: Mapping[str, str] | None = None) -> "Rig":
+        """A running broker with an empty topic, and nothing else yet; the stream will have this environment, too."""
         settings = load_settings(
             environment={},
             kafka__bootstrap=f"127.0.0.1:{free_port_pair()}",
@@ -55,7 +56,7 @@ class Rig:
         )
         start_broker(settings)
         create_topic(settings)
-        return cls(settings, folder)
+        return cls(settings, folder, stream_environment=stream_environment or {})
 
     def end(self) -> None:
         """Leave no process behind."""
@@ -69,7 +70,8 @@ class Rig:
         """As `spark-submit jobs/stream_transactions.py`, in a process group of its own; a running one is left alone."""
         if self.stream is None or self.stream.poll() is not None:
             program = str(ROOT / "jobs" / "stream_transactions.py")
-            self.stream = self._spawned("stream", [str(SUBMIT), program, *self._where, "--lake", str(self.lake)])
+            command = [str(SUBMIT), program, *self._where, "--lake", str(self.lake)]
+            self.stream = self._spawned("stream", command, self.stream_environment)
 
     def signal_stream(self, number: signal.Signals) -> None:
         """To both of its processes at once, Java's and Python's."""
@@ -174,8 +176,11 @@ class Rig:
             self.start_stream()
             time.sleep(0.1)
 
-    def _spawned(self, name: str, command: Sequence[str]) -> "subprocess.Popen[bytes]":
+    def _spawned(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> "subprocess.Popen[bytes]":
+        variables = {**ENVIRONMENT, **(environment or {})}
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
-                command, cwd=ROOT, env=ENVIRONMENT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                command, cwd=ROOT, env=variables, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
