@@ -59,15 +59,8 @@ def _read(path: Path, key: str, value: str) -> dict[str, str]:
 
 
 def _by_prefix(msisdn: Column, table: Mapping[str, str]) -> Column:
-    """A map is searched from its beginning: so first the ones with the same two digits, then among these."""
-    shelves: dict[str, dict[str, str]] = {}
-    for prefix, name in table.items():
-        shelves.setdefault(prefix[:2], {})[prefix] = name
     # One text instead of a literal per prefix, of which each is a call to the JVM; Spark makes it a map once.
-    shelf = F.try_element_at(F.from_json(F.lit(json.dumps(shelves)), _SHELVES), F.substring(msisdn, 1, 2))
+    names = F.from_json(F.lit(json.dumps(table)), "map<string, string>")
     lengths = sorted({len(prefix) for prefix in table}, reverse=True)
-    found = [F.try_element_at(shelf, F.substring(msisdn, 1, length)) for length in lengths]
+    found = [F.try_element_at(names, F.substring(msisdn, 1, length)) for length in lengths]
     return F.when(msisdn.isNull(), "none").otherwise(F.coalesce(*found, F.lit("unknown")))
-
-
-_SHELVES = "map<string, map<string, string>>"
