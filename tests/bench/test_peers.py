@@ -13,7 +13,7 @@ from infra.bench.warm_process import WarmProcess
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(900)]
 
-PEERS = ("polars", "pyflink", "momostream_bare")
+PEERS = ("polars", "pyflink")
 
 
 @pytest.fixture(scope="module", params=PEERS)
