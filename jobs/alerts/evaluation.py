@@ -227,7 +227,9 @@ def _values(measure: Measure, movements: Movements, keys: Bits, facts: Facts, se
     values = measure.values(movements, facts)
     if measure.distinct:
         counts = np.flatnonzero(values)
-        values[counts] = ~seen[measure.name].repeats(Keys(keys[counts], measure.distinct(movements)[counts]))
+        window, what = keys[counts], measure.distinct(movements)[counts]
+        # A key's two numbers must each be its own: of one window alone, all of a window would share theirs.
+        values[counts] = ~seen[measure.name].repeats(Keys(mixed(window, what), mixed(what, window)))
     return values
 
 
