@@ -72,13 +72,17 @@ def names_in(batch: Batch, windows: Touched) -> set[str]:
     return {name for one in found.values() for name in one.entity.split(PAIR_SEPARATOR)}
 
 
-def among(windows: Iterable[Window], touched: Touched) -> set[Window]:
-    """Which windows are touched; they are few, and the touched ones many."""
+def keys_of(windows: Iterable[Window]) -> Touched:
+    """The keys of windows, by kind and length."""
     keys: dict[Windowing, list[int]] = defaultdict(list)
     for windowing, key in windows:
         keys[windowing].append(key)
-    none = np.zeros(0, np.uint64)
-    those = {windowing: np.array(of_them, np.uint64) for windowing, of_them in keys.items()}
+    return {windowing: np.array(of_them, np.uint64) for windowing, of_them in keys.items()}
+
+
+def among(windows: Iterable[Window], touched: Touched) -> set[Window]:
+    """Which windows are touched; they are few, and the touched ones many."""
+    none, those = np.zeros(0, np.uint64), keys_of(windows)
     there = {windowing: of_them[np.isin(of_them, touched.get(windowing, none))] for windowing, of_them in those.items()}
     return {(windowing, key) for windowing, of_them in there.items() for key in of_them.tolist()}
 

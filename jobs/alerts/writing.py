@@ -21,6 +21,7 @@ from jobs.alerts.evidence import (
     alert_rows,
     among,
     batch_in,
+    keys_of,
     microseconds_of,
     names_in,
     note,
@@ -121,9 +122,9 @@ class AlertWriter:
         fired = self._windows.fired(held)
         self._put_rows([one for one in fired if one.rule.scope == "row"], batch)
         self._correct(late, rows)
-        of_windows = [one for one in fired if one.rule.scope == "window"]
-        note(self._evidence, batch, windows_of(one for one in of_windows if self._is_known(one)))
-        self._put_open(of_windows, held, {}, batch)
+        # Of what has ever fired, too: when it does again, nobody looks for what came meanwhile.
+        note(self._evidence, batch, keys_of(self._evidence))
+        self._put_open([one for one in fired if one.rule.scope == "window"], held, {}, batch)
         newest = pc.max(rows["event_time"]).as_py()
         if newest is not None and newest > self._newest:
             self._newest = newest

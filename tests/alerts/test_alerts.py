@@ -51,6 +51,25 @@ def test_rows_of_several_commits_make_one_alert(followed):
     assert followed.inbox.received == [("fan_out", "two"), ("fan_out", "four")]
 
 
+def test_who_was_paid_in_an_earlier_commit_is_not_counted_again(followed):
+    payees = ["ana", "ben", "joe", "kim", "sam"]
+    followed.write(*(paid(f"T-{i}", "eve", payee, "10:01:00") for i, payee in enumerate(payees)))
+    followed.write(*(paid(f"U-{i}", "eve", payee, "10:02:00") for i, payee in enumerate(payees)))
+
+    (alert,) = followed.alerts()
+    assert alert["values"] == '{"distinct_payees": "5"}'
+    assert [alert] == followed.of_all_of_silver()
+
+
+def test_an_alert_that_comes_again_names_what_came_meanwhile(followed):
+    followed.write(paid("T-1", "ana", "ben", "10:01:00", "100"), paid("T-2", "ben", "eve", "10:05:00", "90"))
+    followed.write(paid("T-3", "ana", "ben", "10:06:00", "100"))
+    followed.write(paid("T-4", "ben", "eve", "10:07:00", "90"))
+
+    assert followed.found() == [("passed", "ben", "most")]
+    assert followed.alerts() == followed.of_all_of_silver()
+
+
 def test_a_late_event_corrects_a_closed_window(followed):
     followed.write(paid("T-1", "ana", "ben", "10:01:00"))
     followed.write(paid("T-2", "joe", "kim", "15:00:00"))
@@ -323,7 +342,7 @@ def commits(draw):
     return [part for i, j in zip([0, *cuts], [*cuts, len(made)], strict=True) if (part := made[i:j])]
 
 
-@settings(max_examples=4, deadline=None, database=None)
+@settings(max_examples=10, deadline=None, database=None)
 @given(batches=commits(), restarts=st.lists(st.booleans(), min_size=6, max_size=6))
 def test_alerts_are_those_of_silver_as_a_whole(tmp_path_factory, batches, restarts):
     folder = tmp_path_factory.mktemp("random")
