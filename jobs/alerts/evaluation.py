@@ -125,13 +125,12 @@ class Windows:
         """The rules that these windows fulfil, as far as they are held, and the rows that were added since."""
         fired, self._of_rows = self._of_rows, []
         for (windowing, _), block in self._blocks.items():
-            keys = touched.get(windowing, np.zeros(0, np.uint64))
+            # All keys of a kind of window are asked for in each of its hours or days, and are in one.
+            keys = block.totals.among(touched.get(windowing, np.zeros(0, np.uint64)))
             totals = dict(zip(self._names(windowing), block.totals.of(keys), strict=True))
-            is_here = totals["start"] >= 0
-            here = {name: values[is_here] for name, values in totals.items()}
-            here |= self._past(windowing, here["account"].astype(np.uint64), here["start"])
+            totals |= self._past(windowing, totals["account"].astype(np.uint64), totals["start"])
             for rule in self.rulebook.of(*windowing):
-                fired += _fulfilled(rule, keys[is_here], here)
+                fired += _fulfilled(rule, keys, totals)
         return fired
 
     def close(self, closed_before: int) -> None:

@@ -95,6 +95,13 @@ class Totals:
             found = np.array(both, np.int64).reshape(found.shape)
         return found
 
+    def among(self, keys: Bits) -> Bits:
+        """Those of these keys that are there."""
+        is_there = np.zeros(len(keys), bool)
+        for run in self._runs:
+            is_there |= places_in(run.keys, keys)[1]
+        return keys[is_there]
+
     def keys(self) -> Bits:
         """All keys."""
         return different(np.concatenate([np.zeros(0, np.uint64), *(run.keys for run in self._runs)]))
