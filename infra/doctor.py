@@ -16,6 +16,7 @@ from rich.console import Console
 from infra.broker import broker_status
 from infra.jars import RUN, JarsError, check_jars
 from infra.java import find_java
+from infra.set_up import CONF_FILES
 from jobs import credentials
 from jobs.command_line import add_settings_arguments, settings_from
 from jobs.errors import DependencyMissing, SettingsError
@@ -60,7 +61,7 @@ def examine(settings: Settings) -> list[Finding]:
         "packages": _packages,
         "Java": _java,
         "JARs": _jars,
-        "Spark": _spark_settings,
+        "Spark": lambda: spark_settings(_spark_home() / "conf"),
         "keys": lambda: _keys(settings.privacy),
         "disk": lambda: _disk(settings.lake_path),
         "broker": lambda: _broker(settings),
@@ -103,12 +104,20 @@ def _jars() -> tuple[bool, str]:
     return True, "All JARs are the ones of infra/jars.sha256."
 
 
-def _spark_settings() -> tuple[bool, str]:
-    conf = next(Path(sys.prefix).glob("lib/python*/site-packages/pyspark"), Path()) / "conf" / "spark-defaults.conf"
-    is_ours = conf.exists() and f"{ROOT}/.local/jars/spark/*" in conf.read_text()
-    return is_ours, "spark-submit finds settings and JARs by itself." if is_ours else (
-        "spark-submit of this environment lacks our settings, or those of another folder are there: run `make setup`."
-    )
+def spark_settings(folder: Path) -> tuple[bool, str]:
+    """Whether what Spark reads in this folder is what stands in `conf/` today, and a sentence."""
+    written = {name: (folder / name).read_text() if (folder / name).exists() else "" for name in CONF_FILES}
+    if f"{ROOT}/.local/jars/spark/*" not in written["spark-defaults.conf"]:
+        lacks = "spark-submit of this environment lacks our settings, or those of another folder are there"
+        return False, f"{lacks}: run `make setup`."
+    changed = [name for name, text in written.items() if not text.startswith((ROOT / "conf" / name).read_text())]
+    if changed:
+        return False, f"conf/{changed[0]} has changed since it was put where Spark looks: run `make setup`."
+    return True, "spark-submit finds settings and JARs by itself."
+
+
+def _spark_home() -> Path:
+    return next(Path(sys.prefix).glob("lib/python*/site-packages/pyspark"), Path())
 
 
 def _keys(privacy: PrivacySettings) -> tuple[bool, str]:

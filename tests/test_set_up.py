@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from infra import jars, set_up
+from infra.doctor import spark_settings
 from infra.jars import RUN, STREAMS, JarsError, check_jars
 from infra.java import find_java, find_javac
 
@@ -149,3 +150,23 @@ def test_a_machine_without_javac_is_set_up_without_the_kafka_streams_application
     set_up._make_kafka_streams()
 
     assert "the Kafka Streams application is left out" in capsys.readouterr().out
+
+
+def test_the_doctor_sees_settings_that_spark_does_not_read_yet(tmp_path):
+    set_up.write_spark_conf(tmp_path)
+    assert spark_settings(tmp_path)[0]
+
+    defaults = tmp_path / "spark-defaults.conf"
+    defaults.write_text(defaults.read_text().replace("local[2]", "local[4]"))
+
+    assert spark_settings(tmp_path) == (
+        False,
+        "conf/spark-defaults.conf has changed since it was put where Spark looks: run `make setup`.",
+    )
+
+
+def test_the_doctor_sees_that_spark_has_no_settings(tmp_path):
+    is_ours, sentence = spark_settings(tmp_path)
+
+    assert not is_ours
+    assert "run `make setup`" in sentence
