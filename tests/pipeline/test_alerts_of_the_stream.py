@@ -8,12 +8,12 @@ PAYEES = [f"25675123450{i}" for i in range(9)]
 
 
 def fan_out(hour, first=0, count=9, day=27):
-    """A payer and as many payees, a minute apart."""
+    """A payer and as many payees, a minute apart, each with a little more than the one before."""
     return [
         gsma(
             transactionReference=f"T-{day}-{hour}-{i}",
             creationDate=f"2026-03-{day}T{hour}:{10 + i}:00Z",
-            amount="60000",
+            amount=str(60000 + 1000 * i),
             creditParty=[{"key": "msisdn", "value": PAYEES[i]}],
         )
         for i in range(first, first + count)
