@@ -42,10 +42,15 @@ class Evidence:
 
 def windows_of(fired: Iterable[Fired]) -> Touched:
     """The windows in which these fired."""
-    keys: dict[Windowing, set[int]] = {}
-    for one in fired:
-        keys.setdefault(one.windowing, set()).add(one.key)
-    return {windowing: np.array(sorted(those), np.uint64) for windowing, those in keys.items()}
+    return keys_of({(one.windowing, one.key) for one in fired})
+
+
+def keys_of(windows: Iterable[Window]) -> Touched:
+    """The keys of windows, by kind and length."""
+    keys: dict[Windowing, list[int]] = defaultdict(list)
+    for windowing, key in windows:
+        keys[windowing].append(key)
+    return {windowing: np.array(of_them, np.uint64) for windowing, of_them in keys.items()}
 
 
 def note(evidence: dict[Window, Evidence], batch: Batch, wanted: Touched) -> None:
@@ -70,14 +75,6 @@ def names_in(batch: Batch, windows: Touched) -> set[str]:
     found: dict[Window, Evidence] = {}
     note(found, batch, windows)
     return {name for one in found.values() for name in one.entity.split(PAIR_SEPARATOR)}
-
-
-def keys_of(windows: Iterable[Window]) -> Touched:
-    """The keys of windows, by kind and length."""
-    keys: dict[Windowing, list[int]] = defaultdict(list)
-    for windowing, key in windows:
-        keys[windowing].append(key)
-    return {windowing: np.array(of_them, np.uint64) for windowing, of_them in keys.items()}
 
 
 def among(windows: Iterable[Window], touched: Touched) -> set[Window]:
